@@ -1,0 +1,38 @@
+/* core/base.c - checks, slices and small arithmetic; see base.h. */
+#include "core/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void check_failed(const char *condition, const char *file, int line, const char *function)
+{
+	fprintf(stderr, "tunnel: check failed: %s at %s:%d in %s; this is a bug, please report it\n",
+		condition, file, line, function);
+	abort();
+}
+
+struct slice slice_of(const char *text)
+{
+	return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+bool slice_is(struct slice slice, const char *text)
+{
+	return slice.size == strlen(text) && (slice.size == 0 || memcmp(slice.at, text, slice.size) == 0);
+}
+
+uint64_t random_next(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+void text_copy(char *field, size_t size, struct slice text)
+{
+	size_t length = size_min(text.size, size - 1);
+	if (length)
+		memcpy(field, text.at, length);
+	field[length] = 0;
+}

@@ -1,0 +1,188 @@
+/* core/buf.c - counted buffers; see buf.h. */
+#include "core/buf.h"
+
+#include <stdlib.h>
+
+static const uint32_t class_size[BUF_CLASS_COUNT] = {1024, 4096, 16384, BUF_RECEIVE_SIZE, BUF_RECEIVE_SIZE};
+
+enum { CLASS_RECEIVE = BUF_CLASS_COUNT - 1, CLASS_MADE = BUF_CLASS_COUNT, CLASS_LOAN };
+
+void bufpool_init(struct bufpool *pool, uint32_t receive_max, size_t bytes_max)
+{
+	*pool = (struct bufpool){.receive_max = receive_max, .bytes_max = bytes_max};
+}
+
+void bufpool_trim(struct bufpool *pool, uint32_t keep)
+{
+	for (int class = 0; class < BUF_CLASS_COUNT; class++) {
+		while (pool->free_count[class] > keep) {
+			struct buf *buf = pool->free[class];
+			pool->free[class] = buf->next;
+			pool->free_count[class]--;
+			free(buf);
+		}
+	}
+}
+
+void bufpool_fini(struct bufpool *pool)
+{
+	check(pool->used == 0 && pool->bytes == 0 && !pool->returns);
+	bufpool_trim(pool, 0);
+}
+
+static struct buf *buf_refuse(struct bufpool *pool)
+{
+	pool->refused++;
+	return NULL;
+}
+
+/* A new buffer of that many bytes, its struct in front of them in one allocation. */
+static struct buf *buf_make(uint32_t size, uint8_t class)
+{
+	struct buf *buf = malloc(sizeof *buf + size);
+	if (!buf)
+		return NULL;
+	*buf = (struct buf){.bytes = (uint8_t *)(buf + 1), .size = size, .class = class};
+	return buf;
+}
+
+static struct buf *buf_take(struct bufpool *pool, uint8_t class, uint32_t size)
+{
+	if (pool->bytes + size > pool->bytes_max || (pool->fail && pool->fail(pool->fail_state)))
+		return buf_refuse(pool);
+	struct buf *buf = class < BUF_CLASS_COUNT ? pool->free[class] : NULL;
+	if (buf) {
+		pool->free[class] = buf->next;
+		pool->free_count[class]--;
+	} else if (!(buf = buf_make(size, class))) {
+		return buf_refuse(pool);
+	}
+	buf->home = pool;
+	buf->next = NULL;
+	buf->refs = 1;
+	buf->start = buf->used = 0;
+	pool->used++;
+	pool->bytes += size;
+	return buf;
+}
+
+struct buf *buf_acquire(struct bufpool *pool, size_t size)
+{
+	for (uint8_t class = 0; class < CLASS_RECEIVE; class++)
+		if (size <= class_size[class])
+			return buf_take(pool, class, class_size[class]);
+	check(size <= UINT32_MAX / 2);
+	return buf_take(pool, CLASS_MADE, (uint32_t)size);
+}
+
+struct buf *buf_receive(struct bufpool *pool)
+{
+	if (pool->receive_used >= pool->receive_max)
+		return buf_refuse(pool);
+	struct buf *buf = buf_take(pool, CLASS_RECEIVE, BUF_RECEIVE_SIZE);
+	if (buf)
+		pool->receive_used++;
+	return buf;
+}
+
+struct buf *buf_ref(struct buf *buf)
+{
+	check(buf->refs > 0);
+	buf->refs++;
+	return buf;
+}
+
+void buf_unref(struct buf *buf)
+{
+	if (!buf)
+		return;
+	check(buf->refs > 0);
+	if (--buf->refs)
+		return;
+	struct bufpool *pool = buf->home;
+	check(pool->used > 0);
+	pool->used--;
+	if (buf->class == CLASS_LOAN) {
+		buf->next = pool->returns;
+		pool->returns = buf;
+		return;
+	}
+	check(pool->bytes >= buf->size);
+	pool->bytes -= buf->size;
+	if (buf->class == CLASS_RECEIVE)
+		pool->receive_used--;
+	if (buf->class == CLASS_MADE) {
+		free(buf);
+		return;
+	}
+	buf->next = pool->free[buf->class];
+	pool->free[buf->class] = buf;
+	pool->free_count[buf->class]++;
+}
+
+bool buf_may_be_kept(const struct buf *buf, size_t size)
+{
+	const struct bufpool *pool = buf->home;
+	if (size < buf->size / 4)
+		return false;
+	return buf->class != CLASS_RECEIVE || pool->receive_used <= pool->receive_max - pool->receive_max / 4;
+}
+
+struct buf *buf_loan(struct bufpool *here, struct buf *parent)
+{
+	struct buf *loan = here->fail && here->fail(here->fail_state) ? NULL : malloc(sizeof *loan);
+	if (!loan)
+		return buf_refuse(here);
+	*loan = (struct buf){.home = here, .parent = parent, .bytes = parent->bytes, .refs = 1,
+			     .size = parent->size, .used = parent->size, .class = CLASS_LOAN};
+	here->used++;
+	return loan;
+}
+
+void buf_loan_return(struct buf *loan)
+{
+	check(loan->class == CLASS_LOAN && loan->refs == 0);
+	buf_unref(loan->parent);
+	free(loan);
+}
+
+void bufqueue_push(struct bufqueue *queue, struct buf *buf)
+{
+	check(buf->start <= buf->used && !buf->next);
+	if (queue->last)
+		queue->last->next = buf;
+	else
+		queue->first = buf;
+	queue->last = buf;
+	queue->count++;
+	queue->bytes += buf->used - buf->start;
+}
+
+struct buf *bufqueue_pull(struct bufqueue *queue)
+{
+	struct buf *buf = queue->first;
+	if (!buf)
+		return NULL;
+	if (!(queue->first = buf->next))
+		queue->last = NULL;
+	buf->next = NULL;
+	queue->count--;
+	queue->bytes -= buf->used - buf->start;
+	return buf;
+}
+
+void bufqueue_ate(struct bufqueue *queue, size_t size)
+{
+	struct buf *buf = queue->first;
+	check(buf && size <= buf->used - buf->start);
+	buf->start += (uint32_t)size;
+	queue->bytes -= size;
+	if (buf->start == buf->used)
+		buf_unref(bufqueue_pull(queue));
+}
+
+void bufqueue_drop(struct bufqueue *queue)
+{
+	while (queue->first)
+		buf_unref(bufqueue_pull(queue));
+}

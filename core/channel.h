@@ -1,0 +1,84 @@
+/* core/channel.h - one side of a relay: one multiplexed flow inside a session.
+ *
+ * Owner:  the session; memory of the worker. Thread: the session's worker.
+ * States: ASKED (OPEN was received) or OPENING (OPEN is to be said) -> OPEN -> CLOSED; a refusal closes at
+ * once. in_done: nothing more is expected from the peer; out_done: nothing more will be said. Limits: credit
+ * (what we may send), window (what the peer may send). Never:  answers FULL when it has credit: it was
+ * promised room.
+ */
+#ifndef CORE_CHANNEL_H
+#define CORE_CHANNEL_H
+
+#include "core/session.h"
+
+enum { CHANNEL_ID_MAX = 256, CHANNEL_TEXT_SIZE = 352 };
+
+enum channel_state { CHANNEL_ASKED, CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CLOSED };
+
+enum channel_says { /* control events that wait, one flag each: the control lane is never a queue */
+	SAYS_OPEN = 1,
+	SAYS_OPENED = 2,
+	SAYS_OWED = 4,
+	SAYS_CREDIT = 8,
+	SAYS_RESET = 16,
+};
+
+struct channel {
+	struct link session_link, control_link, active_link;
+	struct idtable_link id_link;
+	struct session *session;
+	struct pair *pair;
+	enum channel_state state;
+	uint8_t side, says;
+	bool opener;                    /* we said OPEN */
+	bool open_sent, in_done, out_done;
+	enum reason reason;             /* OPENED */
+	char *text;                     /* OPENED: refusal for people, CHANNEL_TEXT_SIZE bytes or NULL */
+	uint8_t *long_id;               /* an id that does not fit in id_link, CHANNEL_ID_MAX bytes or NULL */
+	uint32_t traits;                /* the session's when opened; a dialogue may change them */
+	uint64_t credit;                /* bytes that we may still send */
+	uint64_t granted;               /* bytes that the peer may still send */
+	uint64_t consumed;              /* eaten and not granted again yet */
+	uint64_t window;
+	struct target target;           /* what it opens, or what the peer asked for */
+	_Alignas(8) uint8_t wire[];     /* wire->channel_size */
+};
+
+/* ---- by a role ---- */
+/* Joins a new channel of `session` to the pair as side 1; it will say OPEN. NULL: the session takes no more.
+ */
+struct channel *channel_open(struct session *session, struct pair *pair, const struct target *target);
+/* The answer to an OPEN that was received: no. `text` goes to the peer where the wire can carry it. */
+void channel_refuse(struct channel *channel, enum reason reason, const char *text);
+
+/* ---- by a wire ---- */
+void channel_set_id(struct channel *channel, const void *id, size_t size);
+/* encode(OWED) with this channel will be asked. */
+void channel_owes(struct channel *channel);
+/* Bytes of the wire's own dialogue, received: they are part of the window like data. */
+void channel_ate(struct channel *channel, size_t size);
+/* The same before they are granted again: received now. False: the peer had no credit for them. */
+bool channel_heard(struct channel *channel, size_t size);
+
+/* The other side of the pair, or NULL. */
+struct channel *channel_partner(const struct channel *channel);
+
+/* ---- inside core ---- */
+struct channel *channel_create(struct session *session, struct pair *pair, int side);
+void channel_say(struct channel *channel, unsigned says);
+/* Puts it on its session's active list when it has something to say and may. */
+void channel_wake(struct channel *channel);
+bool channel_is_ready(const struct channel *channel);
+/* The answer of side 1 was heard (or the dial ended). The channel may be gone afterwards. */
+void channel_opened(struct channel *channel, enum reason reason, struct slice text);
+/* encode has said it. True: the channel may be gone. */
+bool channel_said(struct channel *channel, enum event_kind kind);
+/* Frees it when both directions are over and nothing is owed. */
+void channel_settle(struct channel *channel);
+/* The bytes that wait for it, as at most `max` bytes in at most `count_max` pieces. */
+size_t channel_gather(const struct channel *channel, struct piece *pieces, uint32_t *count,
+		      uint32_t count_max, size_t max);
+/* encode has taken that many of them. */
+void channel_sent(struct channel *channel, size_t size);
+
+#endif

@@ -1,0 +1,50 @@
+/* core/chunk.h - what a carrier makes of bytes, and the carrier itself: bytes <-> chunks.
+ *
+ * A chunk is a value, borrowed for one decode; its piece names the buf so that it may be queued by
+ * reference. HEAD comes first on HTTP carriers, in both directions, so that credentials are judged before
+ * 101.
+ */
+#ifndef CORE_CHUNK_H
+#define CORE_CHUNK_H
+
+#include "core/buf.h"
+
+struct session;
+struct writer;
+
+enum chunk_kind { CHUNK_HEAD, CHUNK_BYTES, CHUNK_TEXT, CHUNK_BINARY, CHUNK_PING, CHUNK_PONG, CHUNK_END };
+
+enum { HEAD_FIELDS_MAX = 64 };
+
+/* A parsed HTTP head; slices are borrowed. */
+struct head {
+	struct slice method, path;      /* a request */
+	unsigned status;                /* a response; 0: a request */
+	struct { struct slice name, value; } fields[HEAD_FIELDS_MAX];
+	uint32_t field_count;
+};
+
+struct chunk {
+	enum chunk_kind kind;
+	bool last;                      /* the last piece of its message; END: always */
+	struct piece piece;
+	const struct head *head;        /* CHUNK_HEAD */
+};
+
+/* Answers its own pings, reports them as chunks. */
+struct carrier {
+	const char *name;
+	bool has_head;                  /* a HEAD chunk comes first */
+	size_t state_size;              /* bytes, zeroed, inside the session */
+	size_t frame_room; /* bytes that writer_begin keeps free in front of a message for seal */
+	/* Takes from the front of *input. OK: one chunk; MORE: input is used up. */
+	enum status (*decode)(struct session *session, void *state, struct piece *input, struct chunk *chunk);
+	/* Frames the message that has just ended. FULL: it is rolled back. */
+	enum status (*seal)(struct session *session, void *state, struct writer *writer);
+	/* Says its own debts (a Pong); NULL: has none. */
+	enum status (*owed)(struct session *session, void *state, struct writer *writer);
+};
+
+extern const struct carrier carrier_raw; /* protocols/carriers/raw.c */
+
+#endif

@@ -1,0 +1,127 @@
+/* core/config.h - everything that a file or the command line can say, checked, as values.
+ *
+ * Owner:  the process; made before workers start, read-only afterwards. Thread: any, once made.
+ * Memory: strings, lists and files live in the config's own memory, wiped and freed by config_fini.
+ * Made:   by core/config_read.h from YAML, from options, or from both: one path and one set of rules. PEM
+ *         files are loaded later (tools/tunnel/state.h) into the fields ..._pem.
+ * Never:  opens, resolves, or promises that a value which parsed also works.
+ */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include "core/cidr.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/secret.h"
+
+enum {
+	CONFIG_CORES_MAX = 256,
+	CONFIG_LIST_MAX = 4096,          /* entries of any list */
+	CONFIG_NAME_MAX = 255,           /* bytes of a proxy's or visitor's name */
+	CONFIG_KEY_MIN = 16,             /* bytes of an auth_key */
+	CONFIG_KEY_MAX = 1024,
+	CONFIG_PIN_SIZE = 32,
+};
+
+/* A host name or address literal, and a port; resolved when it is used. */
+struct config_endpoint {
+	const char *host;                /* without brackets */
+	uint16_t port;
+};
+
+/* Own credentials of one client of the gateway; the name is its identity in logs. */
+struct config_identity {
+	const char *name;
+	struct secret auth_key;
+	struct port_range *ports;        /* what it may publish; none: as its protocol allows */
+	size_t port_count;
+};
+
+struct config_gateway {
+	bool enabled;                    /* false: no gateway runs and the rest is not set */
+	struct address listen_addr;
+	const char *tls_cert, *tls_key;  /* file names; NULL: self-signed, kept in the state directory */
+	const char *tls_client_ca;       /* file name; set: client certificates are required */
+	bool tls12;                      /* tls_min_version "1.2" */
+	struct cidr *sources_allow;      /* none: all that is not denied */
+	size_t sources_allow_count;
+	struct cidr *sources_deny;       /* wins over allow */
+	size_t sources_deny_count;
+	struct secret auth_key;          /* shared by all clients; empty: only `identities` may log in */
+	struct config_identity *identities;
+	size_t identity_count;
+	/* filled in by state_load */
+	struct slice certificate_pem;
+	struct secret key_pem;
+	struct slice client_ca_pem;      /* empty without tls_client_ca */
+};
+
+struct config_reconnect {
+	bool enabled;
+	struct duration min, max;        /* equal: a fixed delay */
+	bool retry_auth;                 /* same pace after a refused login; else 30 s doubling to 300 s */
+};
+
+enum config_generation { GENERATION_AUTO, GENERATION_15 };
+
+/* A local service that the gateway publishes for us. (publish_addr, publish_port) is unique. */
+struct config_proxy {
+	const char *name;                /* unique, 1-255 bytes */
+	const char *type;                /* "tcp", "ssh", "http/1.1" ...: carried alike */
+	const char *publish_addr;        /* an address literal or a name, for the gateway to understand */
+	uint16_t publish_port;
+	struct config_endpoint local;
+};
+
+/* A local port that leads to what another client publishes. */
+struct config_visitor {
+	const char *name;                /* the name of what it leads to; unique */
+	const char *type;                /* as a proxy's */
+	uint16_t publish_port;
+	struct address bind;             /* unique; ADDRESS_IPV4 or ADDRESS_IPV6, with the port */
+};
+
+struct config_client {
+	struct config_endpoint *gateways; /* tried in order; at least one */
+	size_t gateway_count;
+	const char *gateway_tls_cert;    /* file name; NULL: the system's roots */
+	bool has_pin;
+	uint8_t pin[CONFIG_PIN_SIZE];
+	const char *client_cert, *client_key; /* file names, both or neither */
+	struct config_reconnect reconnect;
+	struct secret auth_key;
+	enum config_generation generation;
+	uint32_t local_retries;          /* connects to the local service in all, at least 1 */
+	struct duration local_retry_delay;
+	struct config_proxy *proxies;
+	size_t proxy_count;
+	struct config_visitor *visitors;
+	size_t visitor_count;
+	/* filled in by state_load */
+	struct slice anchors_pem;        /* empty where the pin alone decides */
+	struct slice certificate_pem;
+	struct secret key_pem;
+};
+
+struct config_block;                     /* private: the config's memory */
+
+struct config {
+	uint32_t cores;                  /* 0: as many as CPUs may be used */
+	const char *engine;              /* "auto", "io_uring" or "epoll" */
+	const char *state_dir;           /* NULL: by the environment */
+	enum log_level log_level;
+	enum log_format log_format;
+	struct duration drain_stop, drain_upgrade;
+	struct limits limits;
+	struct config_gateway gateway;
+	struct config_client *clients;
+	size_t client_count;
+	struct config_block *blocks;
+};
+
+/* Wipes and frees everything, also of a config that was never finished; then it is all zero. */
+void config_fini(struct config *config);
+/* A copy of bytes, and a zero behind them, wiped and freed with the config. NULL: no memory. */
+uint8_t *config_keep(struct config *config, struct slice bytes);
+
+#endif

@@ -1,0 +1,285 @@
+/* core/config_client.c - one entry of `client` and its rules; see config_reader.h. */
+#include "core/config_reader.h"
+
+#define FIELD(type, name) offsetof(struct type, name)
+#define LATER(name) {name, NULL, 0, false}
+
+static void read_gateways(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_client *client = field;
+	client->gateways = config_read_list(reader, node, sizeof(struct config_endpoint),
+					    config_read_endpoint, true, &client->gateway_count);
+	if (!client->gateway_count && node->kind != CONFIG_REFUSED)
+		config_fail(reader, node, "gateway_addr must name at least one gateway");
+}
+
+static int hex(char letter)
+{
+	if (letter >= '0' && letter <= '9')
+		return letter - '0';
+	letter = (char)(letter | 0x20);
+	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+/* Both alphabets of base64. */
+static int sextet(char letter)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	const char *at = strchr(letters, letter);
+	if (letter == '-' || letter == '+')
+		return 62;
+	if (letter == '_' || letter == '/')
+		return 63;
+	return at && letter ? (int)(at - letters) : -1;
+}
+
+static bool parse_pin_hex(const char *text, uint8_t pin[CONFIG_PIN_SIZE])
+{
+	for (size_t i = 0; i < CONFIG_PIN_SIZE; i++) {
+		int high = hex(text[2 * i]), low = hex(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		pin[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+/* 43 letters, and perhaps one = behind them; the last letter's two spare bits are zero. */
+static bool parse_pin_base64(const char *text, uint8_t pin[CONFIG_PIN_SIZE])
+{
+	uint32_t bits = 0, count = 0;
+	size_t filled = 0;
+	for (size_t i = 0; i < 43; i++) {
+		int value = sextet(text[i]);
+		if (value < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)value;
+		count += 6;
+		if (count >= 8) {
+			count -= 8;
+			pin[filled++] = (uint8_t)(bits >> count);
+			bits &= (1u << count) - 1;
+		}
+	}
+	return bits == 0 && (text[43] == 0 || strcmp(text + 43, "=") == 0);
+}
+
+static void read_pin(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_client *client = field;
+	const char *text = config_scalar(reader, node);
+	if (!text)
+		return;
+	const char *digest = strncmp(text, "sha256:", 7) == 0 ? text + 7 : "";
+	size_t size = strlen(digest);
+	if (size == 2 * CONFIG_PIN_SIZE)
+		client->has_pin = parse_pin_hex(digest, client->pin);
+	else if (size == 43 || size == 44)
+		client->has_pin = parse_pin_base64(digest, client->pin);
+	if (!client->has_pin)
+		config_fail(reader, node,
+			    "%s must be sha256: and the certificate's digest, 43 letters of base64url "
+			    "or 64 hex digits",
+			    node->key);
+}
+
+static void read_reconnect(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const struct config_key keys[] = {
+		{"enabled", config_read_bool, FIELD(config_reconnect, enabled), false},
+		{"min", config_read_duration, FIELD(config_reconnect, min), false},
+		{"max", config_read_duration, FIELD(config_reconnect, max), false},
+		{"retry_auth", config_read_bool, FIELD(config_reconnect, retry_auth), false},
+	};
+	static const struct config_table table = {.name = "reconnect", .keys = keys, .count = COUNT_OF(keys)};
+	struct config_reconnect *reconnect = field;
+	config_read_mapping(reader, node, &table, reconnect);
+	if (reconnect->max.ns < reconnect->min.ns)
+		config_fail(reader, node, "reconnect: min (default 5s) is longer than max (default 60s)");
+}
+
+static void read_generation(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const char *const generations[] = {"auto", "1.5", "1.4", NULL};
+	int generation = config_choice(reader, node, generations);
+	if (generation == 2)
+		config_fail(reader, node, "generation 1.4 is not in this version");
+	else if (generation >= 0)
+		*(enum config_generation *)field = (enum config_generation)generation;
+}
+
+static void read_transport(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const char *const transports[] = {"tls", "wss", "http2", NULL};
+	int transport = config_choice(reader, node, transports);
+	if (transport > 0)
+		config_fail(reader, node, "transport %s is not in this version", transports[transport]);
+}
+
+static void read_retries(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	uint64_t number;
+	if (config_number(reader, node, 1, 100, &number))
+		*(uint32_t *)field = (uint32_t)number;
+}
+
+static void read_proxies(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_client *client = field;
+	client->proxies = config_read_list(reader, node, sizeof(struct config_proxy), config_read_proxy,
+					   false, &client->proxy_count);
+	config_check_proxies(reader, node, client);
+}
+
+static void read_visitors(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_client *client = field;
+	client->visitors = config_read_list(reader, node, sizeof(struct config_visitor), config_read_visitor,
+					    false, &client->visitor_count);
+	config_check_visitors(reader, node, client);
+}
+
+/* The protocol was read before the table is. */
+static void read_nothing(struct config_reader *reader, const struct config_node *node, void *field) {}
+
+static const struct config_key keys[] = {
+	{"protocol", read_nothing, 0, false},
+	{"gateway_addr", read_gateways, 0, true},
+	{"gateway_tls_cert", config_read_text, FIELD(config_client, gateway_tls_cert), false},
+	{"gateway_tls_pin", read_pin, 0, false},
+	{"client_cert", config_read_text, FIELD(config_client, client_cert), false},
+	{"client_key", config_read_text, FIELD(config_client, client_key), false},
+	{"reconnect", read_reconnect, FIELD(config_client, reconnect), false},
+	{"transport", read_transport, 0, false},
+	{"auth_key", config_read_key, FIELD(config_client, auth_key), false},
+	{"auth_key_file", config_read_key_file, FIELD(config_client, auth_key), false},
+	{"generation", read_generation, FIELD(config_client, generation), false},
+	{"local_retries", read_retries, FIELD(config_client, local_retries), false},
+	{"local_retry_delay", config_read_span, FIELD(config_client, local_retry_delay), false},
+	{"proxies", read_proxies, 0, false},
+	{"visitors", read_visitors, 0, false},
+	LATER("upstream_proxy"), LATER("plaintext"), LATER("resume"), LATER("path"), LATER("links"),
+	LATER("forwarders"),
+};
+
+static const char *const foreign[] = {
+    /* anyproxy */
+    "client_id",
+    "group_id",
+    "group_password",
+    "group_password_file",
+    "replicas",
+    "max_concurrent_conns",
+    "auth_username",
+    "auth_password",
+    "auth_password_file",
+    "forbidden_hosts",
+    "allowed_hosts",
+    "limit",
+    "open_ports",
+    "dialect",
+    "host_rules",
+    "compression",
+    /* linksocks */
+    "compression_threshold",
+    "connect_timeout",
+    "token",
+    "token_file",
+    "reverse",
+    "connector_token",
+    "connector_token_file",
+    "threads",
+    "socks5",
+    "fast_open",
+    "target_proxy",
+    /* panel */
+    "listen_addr",
+    "api_host",
+    "node_id",
+    "node_type",
+    "api_key",
+    "api_key_file",
+    "ws_url",
+    "ws_scheme",
+    "ws_host",
+    "ws_port",
+    "timeout",
+    "cooldown",
+    /* ssh-relay */
+    "server_url",
+    "relay_transport",
+    "proxy_id",
+    "host_key_policy",
+    "known_hosts",
+    "max_concurrent",
+    "command_timeout",
+    NULL,
+};
+
+static const struct config_table table = {
+	.name = "client",
+	.keys = keys,
+	.count = COUNT_OF(keys),
+	.foreign = foreign,
+	.foreign_text = "does not belong to protocol tls-tunnel",
+};
+
+/* Only one protocol is spoken yet; of a client that asks for another, only keys that nobody knows are wrong.
+ */
+static bool is_spoken(struct config_reader *reader, const struct config_node *node)
+{
+	static const char *const protocols[] = {"tls-tunnel", "anyproxy",  "linksocks",
+						"panel",      "ssh-relay", NULL};
+	const struct config_node *protocol = config_node_find(node, "protocol");
+	if (!protocol) {
+		config_fail(reader, node,
+			    "protocol is missing in client: its default, anyproxy, is not in this version; "
+			    "write protocol: tls-tunnel");
+		return false;
+	}
+	int choice = config_choice(reader, protocol, protocols);
+	if (choice > 0)
+		config_fail(reader, protocol, "protocol %s is not in this version", protocols[choice]);
+	return choice == 0;
+}
+
+static void check_files(struct config_reader *reader, const struct config_node *node)
+{
+	const struct config_node *cert = config_node_find(node, "client_cert");
+	const struct config_node *key = config_node_find(node, "client_key");
+	const struct config_node *anchor = config_node_find(node, "gateway_tls_cert");
+	if (cert && !key)
+		config_fail_key(reader, cert, "client_cert needs client_key beside it");
+	if (key && !cert)
+		config_fail_key(reader, key, "client_key needs client_cert beside it");
+	if (anchor && config_node_find(node, "gateway_tls_pin"))
+		config_warn(reader, anchor, "gateway_tls_cert has no effect: gateway_tls_pin alone decides");
+}
+
+void config_read_client(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_client *client = field;
+	*client = (struct config_client){
+		.reconnect = {.enabled = true, .min = DURATION_S(5), .max = DURATION_S(60)},
+		.local_retries = 3,
+		.local_retry_delay = DURATION_S(1),
+	};
+	if (node->kind != CONFIG_MAPPING) {
+		if (node->kind != CONFIG_REFUSED)
+			config_fail(reader, node,
+				    "client must be a mapping of keys to values, or a list of them");
+		return;
+	}
+	if (!is_spoken(reader, node)) {
+		config_check_keys(reader, node, &table);
+		return;
+	}
+	config_read_mapping(reader, node, &table, client);
+	check_files(reader, node);
+	if (!config_node_find(node, "auth_key") && !config_node_find(node, "auth_key_file"))
+		config_fail(reader, node, "auth_key is missing in client");
+	if (!config_node_find(node, "proxies") && !config_node_find(node, "visitors"))
+		config_fail(reader, node, "client has nothing to do: proxies and visitors are both missing");
+	else if (!client->proxy_count && !client->visitor_count && !reader->errors->error_count)
+		config_fail(reader, node, "client has nothing to do: proxies and visitors are both empty");
+}

@@ -1,0 +1,178 @@
+/* core/config_gateway.c - the section `gateway` and its rules; see config_reader.h. */
+#include "core/config_reader.h"
+
+#define FIELD(type, name) offsetof(struct type, name)
+#define LATER(name) {name, NULL, 0, false}
+
+static void read_listen(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	const char *text = config_scalar(reader, node);
+	if (text && !address_parse(field, text))
+		config_fail(reader, node, "%s must be :PORT, ADDRESS:PORT or unix:/PATH, not %.60s",
+			    node->key, text);
+}
+
+static void read_tls_version(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const char *const versions[] = {"1.3", "1.2", NULL};
+	int version = config_choice(reader, node, versions);
+	if (version >= 0)
+		*(bool *)field = version == 1;
+}
+
+static void read_allow(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_gateway *gateway = field;
+	gateway->sources_allow = config_read_list(reader, node, sizeof(struct cidr), config_read_cidr, false,
+						  &gateway->sources_allow_count);
+}
+
+static void read_deny(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_gateway *gateway = field;
+	gateway->sources_deny = config_read_list(reader, node, sizeof(struct cidr), config_read_cidr, false,
+						 &gateway->sources_deny_count);
+}
+
+static void read_sources(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const struct config_key keys[] = {{"allow", read_allow, 0, false},
+						 {"deny", read_deny, 0, false}};
+	static const struct config_table table = {.name = "sources", .keys = keys, .count = COUNT_OF(keys)};
+	config_read_mapping(reader, node, &table, field);
+}
+
+static void read_transport(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const char *const transports[] = {"tls", "wss", "http2", NULL};
+	int transport = config_choice(reader, node, transports);
+	if (transport > 0)
+		config_fail(reader, node, "%s is not in this version", transports[transport]);
+}
+
+static void read_transports(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	size_t count;
+	bool *given = field;
+	config_read_list(reader, node, 1, read_transport, false, &count);
+	*given = count > 0;
+	if (node->kind == CONFIG_LIST && !count)
+		config_fail(reader, node, "transports must name at least one: [tls]");
+}
+
+/* What this version checks and then needs no longer. */
+struct tls_tunnel {
+	struct config_gateway *gateway;
+	struct secret auth_key;
+	bool transports, legacy, allow_forward;
+};
+
+static void read_tls_tunnel(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const struct config_key keys[] = {
+		{"auth_key", config_read_key, FIELD(tls_tunnel, auth_key), false},
+		{"auth_key_file", config_read_key_file, FIELD(tls_tunnel, auth_key), false},
+		{"transports", read_transports, FIELD(tls_tunnel, transports), false},
+		{"legacy", config_read_false, FIELD(tls_tunnel, legacy), false},
+		{"allow_forward", config_read_false, FIELD(tls_tunnel, allow_forward), false},
+		LATER("rate_limit"),
+	};
+	static const struct config_table table = {
+	    .name = "tls_tunnel", .keys = keys, .count = COUNT_OF(keys)};
+	struct config_gateway *gateway = field;
+	struct tls_tunnel section = {.gateway = gateway};
+	config_read_mapping(reader, node, &table, &section);
+	secret_fini(&gateway->auth_key);
+	gateway->auth_key = section.auth_key;
+}
+
+static void read_ports(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_identity *identity = field;
+	identity->ports = config_read_list(reader, node, sizeof(struct port_range), config_read_ports, false,
+					   &identity->port_count);
+	if (node->kind == CONFIG_LIST && !identity->port_count)
+		config_fail(reader, node, "ports is empty: leave it out to allow what the protocol allows");
+}
+
+static void read_identity(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const struct config_key keys[] = {
+		{"name", config_read_name, FIELD(config_identity, name), true},
+		{"auth_key", config_read_key, FIELD(config_identity, auth_key), false},
+		{"auth_key_file", config_read_key_file, FIELD(config_identity, auth_key), false},
+		{"ports", read_ports, 0, false},
+		LATER("username"), LATER("password"), LATER("password_file"),
+	};
+	static const struct config_table table = {.name = "clients", .keys = keys, .count = COUNT_OF(keys)};
+	config_read_mapping(reader, node, &table, field);
+	if (!config_node_find(node, "auth_key") && !config_node_find(node, "auth_key_file"))
+		config_fail(reader, node, "auth_key is missing in clients");
+}
+
+static void read_identities(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_gateway *gateway = field;
+	gateway->identities = config_read_list(reader, node, sizeof(struct config_identity), read_identity,
+					       false, &gateway->identity_count);
+}
+
+static const struct config_key keys[] = {
+	{"listen_addr", read_listen, FIELD(config_gateway, listen_addr), false},
+	{"tls_cert", config_read_text, FIELD(config_gateway, tls_cert), false},
+	{"tls_key", config_read_text, FIELD(config_gateway, tls_key), false},
+	{"tls_client_ca", config_read_text, FIELD(config_gateway, tls_client_ca), false},
+	{"tls_min_version", read_tls_version, FIELD(config_gateway, tls12), false},
+	{"sources", read_sources, 0, false},
+	{"tls_tunnel", read_tls_tunnel, 0, false},
+	{"clients", read_identities, 0, false},
+	LATER("behind_proxy"), LATER("proxy_protocol"), LATER("trusted_proxies"), LATER("allow_origins"),
+	LATER("auth_hook"), LATER("auth_username"), LATER("auth_password"), LATER("auth_password_file"),
+	LATER("routes"), LATER("anyproxy"), LATER("linksocks"), LATER("panel"), LATER("ssh_relay"),
+};
+
+/* Two clients that could not be told apart. */
+static void check_identities(struct config_reader *reader, const struct config_node *node,
+			     const struct config_gateway *gateway)
+{
+	const struct config_node *list = config_node_find(node, "clients");
+	const struct config_node *entry = list ? list->first : NULL;
+	for (size_t i = 0; i < gateway->identity_count && entry; i++, entry = entry->next) {
+		const struct config_identity *identity = &gateway->identities[i];
+		struct slice key = secret_slice(&identity->auth_key);
+		if (key.size && secret_is_equal(&gateway->auth_key, key))
+			config_fail(reader, entry, "this client's auth_key is the shared one of tls_tunnel");
+		for (size_t j = 0; j < i; j++) {
+			const struct config_identity *other = &gateway->identities[j];
+			if (identity->name && other->name && strcmp(identity->name, other->name) == 0)
+				config_fail(reader, entry, "the client name %.100s is given twice",
+					    identity->name);
+			if (key.size && secret_is_equal(&other->auth_key, key))
+				config_fail(reader, entry, "this client's auth_key is another client's too");
+		}
+	}
+}
+
+static void check_files(struct config_reader *reader, const struct config_node *node)
+{
+	const struct config_node *cert = config_node_find(node, "tls_cert");
+	const struct config_node *key = config_node_find(node, "tls_key");
+	if (cert && !key)
+		config_fail_key(reader, cert, "tls_cert needs tls_key beside it");
+	if (key && !cert)
+		config_fail_key(reader, key, "tls_key needs tls_cert beside it");
+}
+
+void config_read_gateway(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const struct config_table table = {.name = "gateway", .keys = keys, .count = COUNT_OF(keys)};
+	struct config_gateway *gateway = field;
+	gateway->enabled = true;
+	gateway->listen_addr = (struct address){.family = ADDRESS_ANY, .port = 8443};
+	config_read_mapping(reader, node, &table, gateway);
+	check_files(reader, node);
+	check_identities(reader, node, gateway);
+	const struct config_node *ca = config_node_find(node, "tls_client_ca");
+	if (ca && gateway->tls12)
+		config_fail_key(reader, ca, "tls_client_ca needs TLS 1.3: leave tls_min_version at \"1.3\"");
+}

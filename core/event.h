@@ -1,0 +1,115 @@
+/* core/event.h - one vocabulary in both directions: what a wire hears and what it is asked to say.
+ *
+ * Owner: nobody, a value for one call; what it points to is borrowed for that call. decode(encode(e)) == e
+ * holds for every wire, modulo the normalisation that the wire's own header names.
+ * Three ends: EOF no more from here, the other direction goes on; CLOSE no more from here and none wanted,
+ * all that was sent is valid and is delivered first; RESET bytes may be lost, what is queued is dropped.
+ */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include "core/address.h"
+#include "core/buf.h"
+#include "core/reason.h"
+
+struct channel;
+
+/*        name       who consumes it: a flow of the channel's pair, the session, or its role */
+#define EVENTS(X) \
+	X(OWED)      /* encode only: say a debt of this channel, or of the session */ \
+	X(OPEN)      /* role */ \
+	X(OPENED)    /* pair */ \
+	X(DATA)      /* flow */ \
+	X(DATAGRAM)  /* flow */ \
+	X(CREDIT)    /* channel */ \
+	X(EOF)       /* flow */ \
+	X(CLOSE)     /* flow */ \
+	X(RESET)     /* flow */ \
+	X(AUTH)      /* role */ \
+	X(AUTHED)    /* role */ \
+	X(READY)     /* role */ \
+	X(NOTE)      /* role */ \
+	X(PING)      /* session */ \
+	X(PONG)      /* session */ \
+	X(GOAWAY)    /* role */ \
+	X(PUBLISH)   /* role */ \
+	X(PUBLISHED) /* role */ \
+	X(REQUEST)   /* role */ \
+	X(RECEIPT)   /* role */ \
+	X(RESPONSE)  /* role */
+
+enum event_kind {
+#define X(name) EVENT_##name,
+	EVENTS(X)
+#undef X
+	EVENT_COUNT
+};
+const char *event_name(enum event_kind kind);
+
+enum network { NETWORK_TCP, NETWORK_UDP };
+
+/* Where a channel is to lead: a host and port that the far end dials, or a published name and port. */
+struct target {
+	enum network network;
+	bool published;          /* `host` is the name of something published; it may be empty (port alone) */
+	uint16_t port;
+	uint32_t service; /* over a ferry: index of the service that asks, hence of the one that answers */
+	char host[HOST_SIZE];
+};
+
+enum feature { /* what both ends of one link have shown (design: extensions) */
+	       FEATURE_OURS =
+		   1, /* the peer is this program: half-close is on, CLOSE and RESET are told apart */
+	       FEATURE_SOURCE = 2,
+	       FEATURE_VERDICT = 4,
+};
+
+enum { INSTANCE_SIZE = 16 };
+
+struct credentials {
+	struct slice user, secret, group;
+	uint32_t features;                  /* enum feature bits that the sender has shown */
+	uint8_t instance[INSTANCE_SIZE];    /* the same on every link of one client; zero: not shown */
+};
+
+/* One thing that a client offers to be reached. Strings are borrowed and terminated. */
+struct publication {
+	const char *name;
+	const char *type;          /* "tcp", "ssh", "http/1.1" ...: reported, never acted upon */
+	const char *publish_addr;
+	uint16_t publish_port, local_port;
+	bool visitor;              /* not offered but wanted: what this client will visit */
+	const char *bind_addr;     /* visitor */
+	uint16_t bind_port;        /* visitor */
+};
+
+enum note_kind { NOTE_TEXT, NOTE_BIND_RETRY, NOTE_BIND_FAILED, NOTE_PARTIAL, NOTE_ALL_REFUSED };
+
+/* News that change nothing: TLS Tunnel's push_exception, LinkSocks' Log. */
+struct note {
+	enum note_kind kind;
+	uint8_t level;             /* enum log_level */
+	struct slice code, text;
+	const struct publication *about; /* NULL: the session */
+	unsigned retry, retry_max, delay_s;
+};
+
+struct event {
+	enum event_kind kind;
+	struct channel *channel;               /* NULL: the session itself */
+	const struct target *target;           /* OPEN */
+	enum reason reason;                    /* OPENED, AUTHED, PUBLISHED, RESET, GOAWAY */
+	struct slice text;                     /* beside reason, for people */
+	const struct piece *pieces;            /* DATA: encode gets a gather list, decode gives one piece */
+	uint32_t piece_count;
+	size_t size;                           /* DATA: sum of the pieces */
+	uint64_t amount;                       /* CREDIT: bytes. PING, PONG: nonce */
+	const struct credentials *credentials; /* AUTH; AUTHED: the answerer's features */
+	const struct publication *publications;/* PUBLISH */
+	uint32_t publication_count;
+	const struct slice *refused;           /* PUBLISHED: "name:port" each, as the wire says it */
+	uint32_t refused_count;
+	const struct note *note;               /* NOTE */
+};
+
+#endif

@@ -1,0 +1,124 @@
+/* core/hub.c - one worker's lists and memory; see hub.h. Requests and mail: request.h. */
+#include "core/hub.h"
+
+#include <stdlib.h>
+
+#include "core/request.h"
+
+enum { HUB_RECEIVE_MAX = 512 }; /* receive buffers of one worker: 32 MiB */
+
+void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const struct limits *limits,
+	      struct instant now)
+{
+	*hub = (struct hub){.index = index, .worker_count = worker_count, .limits = limits, .now = now,
+			    .random = 0x6c62272e07bb0142u + index};
+	size_t share = limits->process_memory / worker_count;
+	bufpool_init(&hub->bufs, HUB_RECEIVE_MAX, share ? share : SIZE_MAX / 2);
+	wheel_init(&hub->wheel, now);
+	list_init(&hub->sessions);
+	list_init(&hub->pairs);
+	list_init(&hub->delivered);
+	list_init(&hub->writable);
+	list_init(&hub->readable);
+	list_init(&hub->ended);
+	list_init(&hub->requests);
+}
+
+void hub_fini(struct hub *hub)
+{
+	check(list_is_empty(&hub->sessions) && list_is_empty(&hub->pairs) && list_is_empty(&hub->requests));
+	check(!hub->outgoing && hub->channel_count == 0);
+	bufpool_fini(&hub->bufs);
+	memory_fini(&hub->memory);
+}
+
+bool hub_is_tight(const struct hub *hub)
+{
+	return hub->bufs.bytes > hub->bufs.bytes_max - hub->bufs.bytes_max / 8;
+}
+
+static void hub_request(struct hub *hub, struct request *request, enum request_kind kind)
+{
+	request->kind = kind;
+	list_push(&hub->requests, &request->link);
+}
+
+bool hub_dial(struct session *session, const char *host, uint16_t port, const struct tls_settings *tls,
+	      struct duration timeout)
+{
+	struct hub *hub = session->hub;
+	check(session->state == SESSION_STARTING && !session->dial && !session->stream);
+	struct dial *dial = memory_acquire(&hub->memory, sizeof *dial);
+	if (!dial) {
+		session_end(session, REASON_MEMORY, NULL, false);
+		return false;
+	}
+	dial->session = session;
+	dial->tls = tls;
+	dial->timeout = timeout;
+	dial->port = port;
+	text_copy(dial->host, sizeof dial->host, slice_of(host));
+	session->dial = dial;
+	hub_request(hub, &dial->request, REQUEST_DIAL);
+	hub_count(hub, COUNTER_dials, 1);
+	return true;
+}
+
+bool session_move(struct session *session, uint32_t worker)
+{
+	struct hub *hub = session->hub;
+	check(session->held && !session->move && worker != hub->index && worker < hub->worker_count);
+	struct move *move = memory_acquire(&hub->memory, sizeof *move);
+	if (!move) {
+		session_end(session, REASON_MEMORY, NULL, false);
+		return false;
+	}
+	move->session = session;
+	move->worker = worker;
+	session->move = move;
+	hub_request(hub, &move->request, REQUEST_MOVE);
+	return true;
+}
+
+void hub_forget(struct session *session)
+{
+	if (session->dial) {
+		struct dial *dial = session->dial;
+		dial->session = NULL;
+		session->dial = NULL;
+		if (!link_is_linked(&dial->request.link))   /* the worker is at it already */
+			hub_request(session->hub, &dial->request, REQUEST_UNDIAL);
+	}
+	if (session->move) {
+		session->move->session = NULL;
+		session->move = NULL;
+	}
+}
+
+void hub_listen(struct hub *hub, struct listening *listening)
+{
+	check(!listening->asked);
+	listening->asked = true;
+	hub_request(hub, &listening->request, REQUEST_LISTEN);
+}
+
+void hub_unlisten(struct hub *hub, struct listening *listening)
+{
+	check(listening->asked);
+	/* an unlisten overtakes a listen that the worker has not seen yet */
+	link_remove(&listening->request.link);
+	hub_request(hub, &listening->request, REQUEST_UNLISTEN);
+}
+
+void *mail_create(size_t size) { return calloc(1, size); }
+void mail_free(struct mail *mail) { free(mail); }
+
+void hub_post(struct hub *hub, struct mail *mail)
+{
+	check(mail->to < hub->worker_count && !mail->next);
+	if (hub->outgoing_last)
+		hub->outgoing_last->next = mail;
+	else
+		hub->outgoing = mail;
+	hub->outgoing_last = mail;
+}

@@ -1,0 +1,53 @@
+/* core/hub.h - what core needs of one worker: the time, memory, limits, counters, and lists of what is ready.
+ *
+ * Owner:  the worker, which fills in `now` and drains the lists after it has processed completions. Thread:
+ * that worker's; nothing in it is shared (counters may be read by anybody, relaxed). Never:  calls the
+ * worker: core leaves objects on the lists, nothing calls upwards.
+ */
+#ifndef CORE_HUB_H
+#define CORE_HUB_H
+
+#include "core/limits.h"
+#include "core/memory.h"
+#include "core/pair.h"
+#include "core/stats.h"
+
+enum { SERVICES_MAX = 32 };
+
+struct mail;
+
+struct hub {
+	uint32_t index, worker_count;
+	struct instant now;             /* this turn's */
+	uint64_t random;                /* jitter and ids; seeded by the worker */
+	const struct limits *limits;
+	struct bufpool bufs;
+	struct memory memory;
+	struct wheel wheel;
+	struct link sessions, pairs;
+	struct link delivered;          /* sessions whose slot holds an event for the role */
+	struct link writable;           /* sessions that have something to say */
+	struct link readable;           /* sessions that may be fed again */
+	struct link ended;              /* sessions that are DEAD */
+	struct link requests;           /* what roles ask of the worker: core/request.h */
+	struct mail *outgoing, *outgoing_last;
+	struct service *services[SERVICES_MAX];
+	uint32_t service_count;
+	uint32_t session_count, pair_count, channel_count, link_count;
+	uint64_t session_serial;
+	struct session **ferries;       /* by worker index; NULL for ourselves */
+	bool draining;
+	uint64_t counters[COUNTER_COUNT];
+};
+
+void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const struct limits *limits,
+	      struct instant now);
+void hub_fini(struct hub *hub);
+static inline void hub_count(struct hub *hub, enum counter counter, uint64_t amount)
+{
+	hub->counters[counter] += amount;
+}
+/* A memory budget is nearly used up: no new channels. */
+bool hub_is_tight(const struct hub *hub);
+
+#endif

@@ -1,0 +1,96 @@
+/* core/request.h - what a role asks of its worker: dial, listen, move, post. Never answered inside the call.
+ *
+ * Owner: as told at each. The worker takes requests off hub->requests after it has processed completions.
+ */
+#ifndef CORE_REQUEST_H
+#define CORE_REQUEST_H
+
+#include "core/cidr.h"
+#include "core/hub.h"
+
+struct tls_settings;
+
+enum request_kind { REQUEST_DIAL, REQUEST_UNDIAL, REQUEST_LISTEN, REQUEST_UNLISTEN, REQUEST_MOVE };
+
+struct request {
+	struct link link;
+	enum request_kind kind;
+};
+
+/* A connection to be made for a session that is STARTING. Success: session_open; failure: session_end with
+ * the reason. Memory: the hub's; the worker frees it. A session that ends before is not dialled on. */
+struct dial {
+	struct request request;
+	struct session *session;               /* NULL: it has ended meanwhile */
+	void *worker_state;                    /* the worker's */
+	const struct tls_settings *tls;        /* NULL: plain */
+	struct duration timeout;               /* over name, connect and TLS together */
+	uint16_t port;
+	char host[HOST_SIZE];                  /* name or literal; a unix path begins with '/' */
+	char tls_name[HOST_SIZE];              /* what the certificate must carry; "": host */
+};
+
+/* False when there is no memory: the session has been ended. */
+bool hub_dial(struct session *session, const char *host, uint16_t port, const struct tls_settings *tls,
+	      struct duration timeout);
+
+/* The session has ended: what was asked for it is called off. */
+void hub_forget(struct session *session);
+
+struct detector;
+
+/* By address; borrowed lists. */
+struct source_rules {
+	const struct cidr *allow, *deny;       /* no allow: all that is not denied; deny wins */
+	size_t allow_count, deny_count;
+};
+
+/* A listening address. Memory: the role's, alive until `closed` was called. */
+struct listening {
+	struct request request;
+	struct address address;
+	const struct wire *wire;               /* of the conns that it accepts, where there is no detector */
+	const struct carrier *carrier;
+	const struct role *role;
+	struct service *service;
+	const struct detector
+	    *detector; /* tells carrier, wire and role of a new connection; NULL: plain conns */
+	const struct tls_settings *tls;        /* NULL: plain */
+	bool spread;                           /* connections go to the least loaded worker */
+	bool guarded;                          /* limits.connections_per_source holds here */
+	struct target target;                  /* what a plain conn opens */
+	struct source_rules sources;           /* who may connect at all, before anything is read */
+	/* It listens (0) or could not (-errno, with the address in use as address.port). */
+	void (*opened)(struct listening *listening, int error);
+	void (*closed)(struct listening *listening);
+	struct listener *listener;             /* the worker's */
+	bool asked;                            /* between hub_listen and closed() */
+};
+
+void hub_listen(struct hub *hub, struct listening *listening);
+/* closed() follows, later. Connections that it has accepted live on. */
+void hub_unlisten(struct hub *hub, struct listening *listening);
+
+/* A held conn goes to another worker, where its OPEN is delivered again. Memory: the hub's; the worker frees
+ * it. */
+struct move {
+	struct request request;
+	struct session *session;               /* NULL: it has ended meanwhile */
+	uint32_t worker;
+};
+/* False: no memory; the session has been ended. Only a plain stream without output can move. */
+bool session_move(struct session *session, uint32_t worker);
+
+/* ---- mail between workers (control only) ---- */
+typedef void mail_deliver_fn(struct hub *to, struct mail *mail);
+struct mail {
+	struct mail *next;
+	mail_deliver_fn *deliver;              /* runs on the receiving worker; owns and frees the mail */
+	uint32_t to;                           /* worker index */
+};
+void *mail_create(size_t size);                /* zeroed, malloc'ed: it crosses workers; NULL: no memory */
+void mail_free(struct mail *mail);
+/* To worker mail->to, also to ourselves; order is kept between any two workers. */
+void hub_post(struct hub *hub, struct mail *mail);
+
+#endif

@@ -1,0 +1,261 @@
+/* core/scheduler.c - which channel of a session speaks next: session_pump of session.h.
+ *
+ * The control lane first (a list of channels with flags, never a queue), then round robin over the active
+ * channels, at most one wire->chunk_max of data per visit. So one heavy channel delays another by one chunk
+ * at most, and control never waits behind data. All or nothing: what encode did not take is asked again when
+ * there is room.
+ */
+#include "core/hub.h"
+#include "core/writer.h"
+
+enum { GATHER_PIECES = 48 };
+
+static enum status say(struct session *session, struct writer *writer, struct event *event)
+{
+	enum status status = session->wire->encode(session, session->wire_state, event, writer);
+	if (status != STATUS_OK)
+		return status;
+	if (event->kind == EVENT_AUTHED)
+		session->ready = event->reason == REASON_OK;
+	bool refusal =
+	    (event->kind == EVENT_AUTHED || event->kind == EVENT_PUBLISHED) && event->reason != REASON_OK;
+	if (refusal)
+		session_end(session, event->reason, NULL, true);
+	return STATUS_OK;
+}
+
+/* ---- the session's own events ---- */
+
+static enum status say_announced(struct session *session, struct writer *writer)
+{
+	static const enum event_kind order[] = {EVENT_AUTH,	 EVENT_AUTHED, EVENT_PUBLISH, EVENT_NOTE,
+						EVENT_PUBLISHED, EVENT_READY,  EVENT_PING,    EVENT_GOAWAY};
+	for (size_t i = 0; i < COUNT_OF(order); i++) {
+		enum event_kind kind = order[i];
+		if (!(session->says & 1u << kind))
+			continue;
+		struct event event = {.kind = kind};
+		if (session->role && session->role->fill)
+			session->role->fill(session, &event);
+		enum status status = say(session, writer, &event);
+		if (status == STATUS_FULL)
+			return STATUS_FULL;
+		if (status != STATUS_OK)
+			continue;
+		session->says &= ~(1u << kind);
+		if (session->role && session->role->said)
+			session->role->said(session, kind);
+	}
+	return STATUS_OK;
+}
+
+static enum status say_owed(struct session *session, struct writer *writer)
+{
+	if (!session->owes)
+		return STATUS_OK;
+	session->owes = false;
+	enum status status = session->carrier->owed
+				 ? session->carrier->owed(session, session->carrier_state, writer)
+				 : STATUS_OK;
+	if (status == STATUS_OK)
+		status = say(session, writer, &(struct event){.kind = EVENT_OWED});
+	if (status != STATUS_OK)
+		session->owes = true;
+	return status == STATUS_FULL ? STATUS_FULL : STATUS_OK;
+}
+
+/* ---- the control lane ---- */
+
+static enum status say_opened(struct session *session, struct writer *writer, struct channel *channel)
+{
+	struct event event = {.kind = EVENT_OPENED, .channel = channel, .reason = channel->reason,
+			      .text = slice_of(channel->text ? channel->text : "")};
+	enum status status = say(session, writer, &event);
+	if (status == STATUS_IO) {               /* this wire can only abort */
+		channel->says = 0;
+		session_end(session, channel->reason, NULL, false);
+	}
+	return status;
+}
+
+static enum status say_credit(struct session *session, struct writer *writer, struct channel *channel)
+{
+	struct event event = {.kind = EVENT_CREDIT, .channel = channel, .amount = channel->consumed};
+	enum status status = say(session, writer, &event);
+	if (status != STATUS_OK)
+		return status;
+	channel->granted += channel->consumed;
+	channel->consumed = 0;
+	channel->says &= (uint8_t)~SAYS_CREDIT;
+	return STATUS_OK;
+}
+
+static enum status say_reset(struct session *session, struct writer *writer, struct channel *channel)
+{
+	const struct flow *flow = &channel->pair->flow[!channel->side];
+	enum reason reason = flow->reason ? flow->reason : REASON_OTHER;
+	if (session->traits & TRAIT_CONN) {      /* abort the socket, or the dial */
+		session_end(session, reason, NULL, false);
+		return STATUS_IO;
+	}
+	if (!channel->opener || channel->open_sent) {
+		struct event event = {
+		    .kind = EVENT_RESET, .channel = channel, .reason = reason, .text = slice_of("")};
+		enum status status = say(session, writer, &event);
+		if (status != STATUS_OK)
+			return status;
+	}
+	channel_said(channel, EVENT_RESET);
+	return STATUS_OK;
+}
+
+/* OK: all is said, the channel may be gone; MORE: the rest later; FULL: no room; IO: the session is over. */
+static enum status say_control(struct session *session, struct writer *writer, struct channel *channel)
+{
+	enum status status;
+	bool abort_now = channel->says & SAYS_RESET &&
+			 (session->traits & TRAIT_CONN || (channel->opener && !channel->open_sent));
+	if (abort_now)
+		return say_reset(session, writer, channel);
+	if (channel->says & SAYS_OPEN) {
+		struct event event = {.kind = EVENT_OPEN, .channel = channel, .target = &channel->target};
+		if ((status = say(session, writer, &event)) != STATUS_OK)
+			return status;
+		channel_said(channel, EVENT_OPEN);
+	}
+	if (channel->says & SAYS_OWED) {
+		struct event event = {.kind = EVENT_OWED, .channel = channel};
+		if ((status = say(session, writer, &event)) != STATUS_OK)
+			return status;
+		channel->says &= (uint8_t)~SAYS_OWED;
+	}
+	if (channel->says & SAYS_OPENED) {
+		if ((status = say_opened(session, writer, channel)) != STATUS_OK)
+			return status;
+		if (channel_said(channel, EVENT_OPENED))
+			return STATUS_OK;
+	}
+	if (channel->says & SAYS_RESET)
+		return say_reset(session, writer, channel);
+	if (channel->says & SAYS_CREDIT && channel->state == CHANNEL_OPEN)
+		return say_credit(session, writer, channel);
+	return STATUS_OK;
+}
+
+static enum status say_controls(struct session *session, struct writer *writer)
+{
+	struct link waiting;
+	list_init(&waiting);
+	list_join(&waiting, &session->control);
+	enum status status = STATUS_OK;
+	while (session->state == SESSION_OPEN && status != STATUS_FULL && !list_is_empty(&waiting)) {
+		struct channel *channel = OWNER(list_pull(&waiting), struct channel, control_link);
+		list_push(&session->control,
+			  &channel->control_link); /* stays unless all is said; leaves with the channel */
+		status = say_control(session, writer, channel);
+		if (status != STATUS_OK || session->state != SESSION_OPEN)
+			continue;
+		/* the channel is still the last one on the list if it is still there with nothing left to say
+		 */
+		struct link *last = session->control.prev;
+		if (last != &session->control && last == &channel->control_link &&
+		    !(channel->says & ~SAYS_CREDIT))
+			link_remove(last);
+	}
+	list_join(&session->control, &waiting);
+	return status == STATUS_FULL ? STATUS_FULL : STATUS_OK;
+}
+
+/* ---- the data lane ---- */
+
+static enum status say_data(struct session *session, struct writer *writer, struct channel *channel)
+{
+	struct piece pieces[GATHER_PIECES];
+	struct event event = {.kind = EVENT_DATA, .channel = channel, .pieces = pieces};
+	size_t max = session->wire->chunk_max;
+	if (channel->traits & TRAIT_CREDIT && channel->credit < max)
+		max = (size_t)channel->credit;
+	event.size = channel_gather(channel, pieces, &event.piece_count, GATHER_PIECES, max);
+	enum status status = say(session, writer, &event);
+	if (status == STATUS_OK) {
+		hub_count(session->hub, COUNTER_bytes_out, event.size);
+		channel_sent(channel, event.size);
+	}
+	return status;
+}
+
+static enum status say_end(struct session *session, struct writer *writer, struct channel *channel)
+{
+	const struct flow *flow = &channel->pair->flow[!channel->side];
+	struct event event = {.channel = channel, .reason = flow->reason, .text = slice_of("")};
+	event.kind = flow->end == END_EOF ? EVENT_EOF : flow->end == END_CLOSE ? EVENT_CLOSE : EVENT_RESET;
+	return say(session, writer, &event);
+}
+
+/* One visit: one chunk of data, or the end. */
+static enum status visit(struct session *session, struct writer *writer, struct channel *channel)
+{
+	const struct flow *flow = &channel->pair->flow[!channel->side];
+	enum status status;
+	if (flow->bytes) {
+		status = say_data(session, writer, channel);
+	} else {
+		enum event_kind kind = flow->end == END_EOF	? EVENT_EOF
+				       : flow->end == END_CLOSE ? EVENT_CLOSE
+								: EVENT_RESET;
+		status = say_end(session, writer, channel);
+		if (status == STATUS_OK && channel_said(channel, kind))
+			return STATUS_OK;
+	}
+	channel_wake(channel);
+	return status;
+}
+
+static enum status say_active(struct session *session, struct writer *writer)
+{
+	enum status status = STATUS_OK;
+	while (session->state == SESSION_OPEN && !writer_is_full(writer) && status == STATUS_OK) {
+		struct link *link = list_pull(&session->active);
+		if (!link)
+			break;
+		struct channel *channel = OWNER(link, struct channel, active_link);
+		if (channel_is_ready(channel))
+			status = visit(session, writer, channel);
+	}
+	return status;
+}
+
+/* A conn whose only channel is over, or a draining link without channels, has nothing left to do. */
+static bool is_done(const struct session *session)
+{
+	if (session->state != SESSION_OPEN || session->channel_count || session->says || session->owes)
+		return false;
+	return (session->traits & TRAIT_CONN && session->had_channel) || session->draining;
+}
+
+void session_pump(struct session *session, struct writer *writer)
+{
+	if (session->state != SESSION_OPEN && session->state != SESSION_FLUSH)
+		return;
+	enum status status = say_announced(session, writer);
+	if (status != STATUS_FULL)
+		status = say_owed(session, writer);
+	if (status != STATUS_FULL && session->ready && session->state == SESSION_OPEN) {
+		status = say_controls(session, writer);
+		if (status != STATUS_FULL)
+			say_active(session, writer);
+	}
+	if (is_done(session))
+		session_end(session, session->traits & TRAIT_CONN ? REASON_OK : REASON_STOPPING, NULL, true);
+}
+
+bool session_has_output(const struct session *session)
+{
+	if (session->state == SESSION_FLUSH)
+		return session->owes;
+	if (session->state != SESSION_OPEN)
+		return false;
+	if (session->says || session->owes || is_done(session))
+		return true;
+	return session->ready && !(list_is_empty(&session->control) && list_is_empty(&session->active));
+}

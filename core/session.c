@@ -1,0 +1,414 @@
+/* core/session.c - feeds a wire with chunks and delivers what it hears; see session.h. Speaking: scheduler.c.
+ */
+#include "core/session.h"
+
+#include "core/hub.h"
+#include "core/log.h"
+#include "core/request.h"
+
+static void session_ticked(struct timer *timer);
+
+struct session *session_create(struct hub *hub, const struct session_options *options)
+{
+	const struct wire *wire = options->wire;
+	const struct carrier *carrier = options->carrier;
+	size_t role_size = options->role ? options->role->session_size : 0;
+	struct session *session = memory_acquire(&hub->memory, sizeof *session);
+	if (!session)
+		return NULL;
+	session->wire_state = memory_acquire(&hub->memory, wire->session_size + 1);
+	session->carrier_state = memory_acquire(&hub->memory, carrier->state_size + 1);
+	session->role_state = memory_acquire(&hub->memory, role_size + 1);
+	if (!session->wire_state || !session->carrier_state || !session->role_state) {
+		memory_release(&hub->memory, session->wire_state, wire->session_size + 1);
+		memory_release(&hub->memory, session->carrier_state, carrier->state_size + 1);
+		memory_release(&hub->memory, session->role_state, role_size + 1);
+		memory_release(&hub->memory, session, sizeof *session);
+		return NULL;
+	}
+	session->hub = hub;
+	session->id = (uint64_t)hub->index << 48 | ++hub->session_serial;
+	session->wire = wire;
+	session->carrier = carrier;
+	session->role = options->role;
+	session->service = options->service;
+	session->client = options->client;
+	session->traits = wire->traits;
+	session->channels_max = wire->traits & TRAIT_CONN ? 1 : hub->limits->channels_per_session;
+	session->ids.seed = (uint32_t)random_next(&hub->random);
+	session->since = session->heard_at = hub->now;
+	session->tick.expired = session_ticked;
+	list_init(&session->channels);
+	list_init(&session->control);
+	list_init(&session->active);
+	list_push(&hub->sessions, &session->hub_link);
+	hub->session_count++;
+	if (!(wire->traits & TRAIT_CONN))
+		hub->link_count++;
+	return session;
+}
+
+void session_open(struct session *session)
+{
+	if (session->state != SESSION_STARTING)
+		return;
+	session->state = SESSION_OPEN;
+	session->heard_at = session->hub->now;
+	session->ready = session->traits & TRAIT_CONN || session->ferry;
+	if (session->wire->start && session->wire->start(session, session->wire_state) != STATUS_OK) {
+		session_end(session, REASON_PROTOCOL, NULL, false);
+		return;
+	}
+	if (session->role && session->role->start)
+		session->role->start(session);
+	session_touch(session);
+}
+
+static void input_release(struct session *session)
+{
+	buf_unref(session->input.buf);
+	if (session->ferry && session->chunk_valid)
+		buf_unref(session->chunk.piece.buf);
+	session->input = (struct piece){0};
+	session->chunk_valid = false;
+}
+
+void session_destroy(struct session *session)
+{
+	struct hub *hub = session->hub;
+	check(session->state == SESSION_DEAD && session->channel_count == 0 && !session->stream &&
+	      !session->dial);
+	if (session->role && session->role->ended)
+		session->role->ended(session);
+	if (session->wire->stop)
+		session->wire->stop(session, session->wire_state);
+	input_release(session);
+	timer_disarm(&session->tick);
+	timer_disarm(&session->deadline);
+	link_remove(&session->hub_link);
+	link_remove(&session->delivered_link);
+	link_remove(&session->writable_link);
+	link_remove(&session->readable_link);
+	link_remove(&session->ended_link);
+	idtable_fini(&session->ids);
+	hub->session_count--;
+	if (!(session->wire->traits & TRAIT_CONN) && !session->ferry)
+		hub->link_count--;
+	memory_release(&hub->memory, session->wire_state, session->wire->session_size + 1);
+	memory_release(&hub->memory, session->carrier_state, session->carrier->state_size + 1);
+	memory_release(&hub->memory, session->role_state,
+		       (session->role ? session->role->session_size : 0) + 1);
+	memory_release(&hub->memory, session, sizeof *session);
+}
+
+/* One channel of a session that is over. */
+static void channel_end(struct channel *channel, enum reason why)
+{
+	if (channel->opener && channel->state == CHANNEL_OPENING) {
+		channel_opened(channel, why ? why : REASON_LOST,
+			       slice_of(reason_text(why ? why : REASON_LOST)));
+		return;
+	}
+	/* a conn that ended well has delivered everything; a link never promises that */
+	bool clean = why == REASON_OK && channel->traits & TRAIT_CONN;
+	channel->says = 0;
+	flow_end(channel->pair, channel->side, clean ? END_CLOSE : END_RESET, why ? why : REASON_LOST);
+	channel->in_done = channel->out_done = true;
+	channel->says = 0;
+	channel_settle(channel);
+}
+
+void session_end(struct session *session, enum reason why, const char *text, bool flush)
+{
+	if (session->state == SESSION_DEAD || (session->state == SESSION_FLUSH && flush))
+		return;
+	if (!session->why)
+		session->why = why;                  /* the first reason sticks */
+	if (text && !session->why_text[0])
+		text_copy(session->why_text, sizeof session->why_text, slice_of(text));
+	session->state = flush && session->state == SESSION_OPEN ? SESSION_FLUSH : SESSION_DEAD;
+	session->slot_full = false;
+	link_remove(&session->delivered_link);
+	while (!list_is_empty(&session->channels))
+		channel_end(OWNER(session->channels.next, struct channel, session_link), why);
+	input_release(session);
+	timer_disarm(&session->tick);
+	hub_forget(session);
+	if (session->state == SESSION_DEAD) {
+		if (!link_is_linked(&session->ended_link))
+			list_push(&session->hub->ended, &session->ended_link);
+	} else {
+		session_touch(session);
+	}
+}
+
+void session_drain(struct session *session)
+{
+	session->draining = true;
+	session_touch(session);
+}
+
+/* ---- what wires and roles announce ---- */
+
+void session_touch(struct session *session)
+{
+	bool speaks = session->state == SESSION_OPEN || session->state == SESSION_FLUSH;
+	if (speaks && !link_is_linked(&session->writable_link))
+		list_push(&session->hub->writable, &session->writable_link);
+}
+
+void session_owes(struct session *session)
+{
+	session->owes = true;
+	session_touch(session);
+}
+
+void session_wake(struct session *session) { session_touch(session); }
+
+void session_say(struct session *session, enum event_kind kind)
+{
+	session->says |= 1u << kind;
+	session_touch(session);
+}
+
+enum status session_fault(struct session *session, const char *text)
+{
+	if (!session->why_text[0])
+		text_copy(session->why_text, sizeof session->why_text, slice_of(text));
+	return STATUS_PROTOCOL;
+}
+
+void session_tick_at(struct session *session, struct instant at)
+{
+	timer_arm(&session->hub->wheel, &session->tick, at);
+}
+
+static void session_ticked(struct timer *timer)
+{
+	struct session *session = OWNER(timer, struct session, tick);
+	if (session->state != SESSION_OPEN || !session->wire->tick)
+		return;
+	struct instant next = session->wire->tick(session, session->wire_state, session->hub->now);
+	if (session->state == SESSION_OPEN && instant_before(next, INSTANT_NEVER))
+		timer_arm(&session->hub->wheel, timer, next);
+}
+
+/* ---- what wires hear ---- */
+
+struct channel *session_find(struct session *session, const void *id, size_t size)
+{
+	struct idtable_link *link = idtable_find(&session->ids, id, size);
+	return link ? OWNER(link, struct channel, id_link) : NULL;
+}
+
+struct channel *session_channel(struct session *session)
+{
+	struct hub *hub = session->hub;
+	if (session->channel_count >= session->channels_max || session->draining || hub_is_tight(hub)) {
+		hub_count(hub, COUNTER_channels_limit, 1);
+		return NULL;
+	}
+	struct pair *pair = pair_create(session);
+	if (!pair)
+		return NULL;
+	struct channel *channel = channel_create(session, pair, 0);
+	if (!channel)
+		pair_abandon(pair);
+	return channel;
+}
+
+struct channel *session_only_channel(struct session *session)
+{
+	return list_is_empty(&session->channels)
+		   ? NULL
+		   : OWNER(session->channels.next, struct channel, session_link);
+}
+
+/* Data of a channel: FULL blocks the session. What nobody wants any more is granted again at once, so that
+ * the peer can go on until it hears of the end. */
+static enum status deliver_data(struct session *session, const struct event *event)
+{
+	struct channel *channel = event->channel;
+	struct pair *pair = channel->pair;
+	if (!channel_heard(channel, event->size))
+		return session_fault(session, "sent more data than its window allows");
+	if (!channel->in_done) {
+		enum status status = flow_push(pair, channel->side, event->pieces[0]);
+		if (status != STATUS_OK)
+			return status; /* FULL: never where there is credit, so nothing was charged */
+	}
+	const struct flow *flow = &pair->flow[channel->side];
+	if (flow->dead || flow->end)
+		channel_ate(channel, event->size);
+	hub_count(session->hub, COUNTER_bytes_in, event->size);
+	return STATUS_OK;
+}
+
+static void deliver_end(struct channel *channel, const struct event *event)
+{
+	if (channel->in_done && channel->out_done)
+		return;
+	bool eof = event->kind == EVENT_EOF;
+	if (channel->state == CHANNEL_OPENING && !eof) {
+		channel_opened(channel, event->reason ? event->reason : REASON_OTHER, event->text);
+		return;
+	}
+	channel->in_done = true;
+	flow_end(channel->pair, channel->side,
+		 eof			      ? END_EOF
+		 : event->kind == EVENT_CLOSE ? END_CLOSE
+					      : END_RESET,
+		 event->reason);
+	if (!eof)
+		channel->says &= (uint8_t)~SAYS_OPENED;
+	channel_settle(channel);
+}
+
+static enum status deliver_to_role(struct session *session, const struct event *event)
+{
+	if (session->slot_full)
+		return STATUS_FULL;
+	if (event->kind == EVENT_OPEN && !session->ready)
+		return session_fault(session, "opened a channel before it was authenticated");
+	if (event->kind == EVENT_AUTHED)
+		session->ready = event->reason == REASON_OK;
+	session->slot = *event;
+	session->slot_full = true;
+	if (event->target) {
+		session->slot_target = *event->target;
+		session->slot.target = &session->slot_target;
+		if (event->channel)
+			event->channel->target = *event->target;
+	}
+	if (event->kind == EVENT_OPEN && session->traits & TRAIT_CONN)
+		session->held = true;
+	list_push(&session->hub->delivered, &session->delivered_link);
+	return STATUS_OK;
+}
+
+enum status session_deliver(struct session *session, const struct event *event)
+{
+	struct channel *channel = event->channel;
+	switch (event->kind) {
+	case EVENT_DATA:
+		return deliver_data(session, event);
+	case EVENT_CREDIT:
+		channel->credit += event->amount;
+		channel_wake(channel);
+		return STATUS_OK;
+	case EVENT_OPENED:
+		channel_opened(channel, event->reason, event->text);
+		return STATUS_OK;
+	case EVENT_EOF:
+	case EVENT_CLOSE:
+	case EVENT_RESET:
+		deliver_end(channel, event);
+		return STATUS_OK;
+	case EVENT_PING:
+	case EVENT_PONG:
+		return STATUS_OK;
+	default:
+		return deliver_to_role(session, event);
+	}
+}
+
+/* ---- feeding ---- */
+
+bool session_wants_input(const struct session *session)
+{
+	return session->state == SESSION_OPEN && !session->input.buf && !session->chunk_valid &&
+	       !session->blocked && !session->held && !session->slot_full;
+}
+
+void session_input(struct session *session, struct piece piece)
+{
+	check(!session->input.buf);
+	session->input = piece;
+	session->heard_at = session->hub->now;
+	session->bytes_in += piece.bytes.size;
+	session_feed(session);
+}
+
+void session_input_end(struct session *session)
+{
+	check(session_wants_input(session));
+	session->chunk = (struct chunk){.kind = CHUNK_END, .last = true};
+	session->chunk_valid = true;
+	session->input_ended = true;
+	session_feed(session);
+}
+
+/* What a status of decode that is not OK or FULL means for the session. A wire may owe a last word (GoAway).
+ */
+static void session_fail(struct session *session, enum status status)
+{
+	enum reason why = status == STATUS_IO	  ? REASON_LOST
+			  : status == STATUS_AUTH ? REASON_AUTH
+						  : REASON_PROTOCOL;
+	if (why == REASON_PROTOCOL)
+		hub_count(session->hub, COUNTER_protocol_errors, 1);
+	session_end(session, why, NULL, status != STATUS_IO);
+}
+
+/* The next chunk of the input. False: there is none. */
+static bool next_chunk(struct session *session)
+{
+	if (session->chunk_valid)
+		return true;
+	if (!session->input.bytes.size && !session->ferry) {
+		input_release(session);
+		return false;
+	}
+	enum status status =
+	    session->carrier->decode(session, session->carrier_state, &session->input, &session->chunk);
+	if (status == STATUS_OK) {
+		session->chunk_valid = true;
+		return true;
+	}
+	if (status == STATUS_MORE)
+		input_release(session);
+	else
+		session_fail(session, status);
+	return false;
+}
+
+void session_feed(struct session *session)
+{
+	while (session->state == SESSION_OPEN && !session->blocked && !session->held && !session->slot_full &&
+	       next_chunk(session)) {
+		size_t used = 0, size = session->chunk.piece.bytes.size;
+		enum status status =
+		    session->wire->decode(session, session->wire_state, &session->chunk, &used);
+		if (session->state != SESSION_OPEN)
+			return;
+		check(used <= size);
+		if (used) {
+			session->chunk.piece.bytes.at += used;
+			session->chunk.piece.bytes.size -= used;
+		}
+		if (status == STATUS_FULL) {
+			check(session->blocked || session->slot_full);
+			return;
+		}
+		if (status != STATUS_OK) {
+			session_fail(session, status);
+			return;
+		}
+		check(used || !size || session->slot_full || session->held);   /* progress */
+		if (used == size) {
+			session->chunk_valid = false;
+			if (session->ferry)
+				buf_unref(session->chunk.piece.buf);
+		}
+	}
+}
+
+void session_answer(struct session *session)
+{
+	if (!session->slot_full)
+		return;
+	struct event event = session->slot;
+	session->slot_full = false;
+	session->role->event(session, &event);
+	session_feed(session);
+}

@@ -1,0 +1,121 @@
+/* core/session.h - one wire instance: a link (many channels) or a conn (exactly one).
+ *
+ * Owner:  the hub. Thread: its worker. Usually on one stream.
+ * States: STARTING (no stream yet) -> OPEN -> FLUSH (what is owed leaves, then the stream closes) -> DEAD.
+ *         ready: AUTHED{ok} was said or heard; conns and ferries are ready at once. Until then no channel
+ * speaks and a decoded OPEN is a protocol error. held: a conn whose role has not placed it yet; not read.
+ * Limits: limits.channels_per_session; one event for the role at a time (the slot); limits.session_bytes
+ * queued. Never:  calls the kernel or a role; a role's event waits in the slot until the worker calls
+ * session_answer.
+ */
+#ifndef CORE_SESSION_H
+#define CORE_SESSION_H
+
+#include "core/idtable.h"
+#include "core/list.h"
+#include "core/role.h"
+#include "core/wheel.h"
+#include "core/wire.h"
+
+struct stream;
+struct dial;
+
+enum session_state { SESSION_STARTING, SESSION_OPEN, SESSION_FLUSH, SESSION_DEAD };
+
+enum { PEER_TEXT_SIZE = 96, WHY_TEXT_SIZE = 192 };
+
+struct session {
+	struct link hub_link, delivered_link, writable_link, readable_link, ended_link;
+	struct hub *hub;
+	uint64_t id;                        /* unique in the process */
+	const struct wire *wire;
+	const struct carrier *carrier;
+	const struct role *role;
+	struct service *service;            /* the role's memory on this worker, or NULL */
+	void *wire_state, *carrier_state, *role_state;
+	struct stream *stream;              /* the worker's; NULL: none yet, or a ferry */
+	struct dial *dial;                  /* the worker is connecting it */
+	struct move *move;                  /* the worker is about to move it */
+	struct ferry_end *ferry;            /* a ferry's rings; else NULL */
+	bool client;                        /* we dialled */
+	bool ready, held, draining;
+	bool blocked;                       /* a flow is full: not read until it drains */
+	bool pushes_back;                   /* queued_bytes was at its limit: sources are blocked */
+	bool owes, slot_full, chunk_valid, input_ended, had_channel;
+	enum session_state state;
+	uint32_t traits;
+	uint32_t says;                      /* bits of enum event_kind that were announced */
+	enum reason why;                    /* the first one sticks */
+	char why_text[WHY_TEXT_SIZE];
+	char peer[PEER_TEXT_SIZE];          /* for logs */
+	struct target target;               /* a published port's conn: what it opens */
+	struct link channels, control, active;
+	uint32_t channel_count,
+	    channels_max; /* the wire lowers or raises the maximum when it knows its peer */
+	struct idtable ids;
+	size_t queued_bytes;                /* waiting in flows to be sent here */
+	struct event slot;
+	struct target slot_target;
+	struct piece input;
+	struct chunk chunk;
+	struct timer tick, deadline;        /* wire.tick; handshake and flush limits, the worker's */
+	struct instant since, heard_at;     /* created; last input */
+	uint64_t bytes_in, bytes_out;       /* plaintext of the wire */
+};
+
+struct session_options {
+	const struct wire *wire;
+	const struct carrier *carrier;
+	const struct role *role;
+	struct service *service;
+	bool client;
+};
+
+/* NULL when there is no memory. */
+struct session *session_create(struct hub *hub, const struct session_options *options);
+/* The stream is there: wire.start, role.start. */
+void session_open(struct session *session);
+/* Ends every channel. `flush`: what the wire still owes leaves first, then the stream closes. `text` (may be
+ * NULL) says more than the reason. Only the first reason is kept. */
+void session_end(struct session *session, enum reason why, const char *text, bool flush);
+/* DEAD and its stream let go: role.ended, wire.stop, memory. */
+void session_destroy(struct session *session);
+
+/* ---- by the worker ---- */
+bool session_wants_input(const struct session *session);
+/* Takes over one reference; the session must want input. */
+void session_input(struct session *session, struct piece piece);
+/* The stream saw its end, after all input. */
+void session_input_end(struct session *session);
+/* Puts it on hub->writable: it may have something to say. */
+void session_touch(struct session *session);
+/* Goes on decoding what is there. */
+void session_feed(struct session *session);
+/* Gives the slot's event to the role, then goes on. */
+void session_answer(struct session *session);
+/* Asks the wire for messages until the writer is full or nothing is left: core/scheduler.c. */
+void session_pump(struct session *session, struct writer *writer);
+bool session_has_output(const struct session *session);
+
+/* ---- by a wire ---- */
+/* The session has a debt: encode(OWED) without channel will be asked. */
+void session_owes(struct session *session);
+/* What answered MORE may be asked again. */
+void session_wake(struct session *session);
+void session_tick_at(struct session *session, struct instant at);
+/* Remembers what the peer did wrong, for the log. Returns STATUS_PROTOCOL. */
+enum status session_fault(struct session *session, const char *text);
+enum status session_deliver(struct session *session, const struct event *event);
+struct channel *session_find(struct session *session, const void *id, size_t size);
+/* A channel (and its pair) for an OPEN that is being decoded. NULL: a limit; refuse it on the wire. */
+struct channel *session_channel(struct session *session);
+/* A conn's only channel, or NULL. */
+struct channel *session_only_channel(struct session *session);
+
+/* ---- by a role ---- */
+/* Announces a session event: encode will be asked, role.fill gives the rest. */
+void session_say(struct session *session, enum event_kind kind);
+/* No new channels; ends by itself when the last one has. */
+void session_drain(struct session *session);
+
+#endif

@@ -1,0 +1,447 @@
+/* tests/unit/config_test.c - the configuration: every rule by a file that keeps it and files that break it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "core/config_read.h"
+
+static const char key16[] = "0123456789abcdef";
+
+static int64_t read_fake(const struct config_files *files, const char *path, uint8_t *bytes, size_t size,
+			 char *why)
+{
+	static const struct { const char *path, *text;
+	} known[] = {
+	    {"key", "0123456789abcdef\n"},	     {"key.crlf", "0123456789abcdef\r\n"},
+	    {"key.open", "0123456789abcdef"},	     {"key.short", "short\n"},
+	    {"key.blanks", "0123456789abcdef \n\n"}, {"key.bytes", "0123456789abcdef\xff\xfe"},
+	};
+	*why = 0;
+	for (size_t i = 0; i < COUNT_OF(known); i++) {
+		if (strcmp(known[i].path, path) != 0)
+			continue;
+		assert_true(strlen(known[i].text) <= size);
+		memcpy(bytes, known[i].text, strlen(known[i].text));
+		if (strcmp(path, "key.open") == 0)
+			snprintf(why, CONFIG_WHY_SIZE, "key.open can be read by others; chmod 600 key.open");
+		return (int64_t)strlen(known[i].text);
+	}
+	snprintf(why, CONFIG_WHY_SIZE, "%.100s: No such file or directory", path);
+	return -1;
+}
+
+static const char *variable_fake(const struct config_files *files, const char *name)
+{
+	return strcmp(name, "KEY") == 0 ? key16 : strcmp(name, "PORT") == 0 ? "8443" :
+	       strcmp(name, "NONE") == 0 ? "" : NULL;
+}
+
+static const struct config_files files = {.read = read_fake, .variable = variable_fake};
+
+/* Parses; the errors as one text, a line each. */
+static bool parse(struct config *config, const char *text, char *all, size_t size)
+{
+	struct config_errors errors;
+	bool good = config_parse(config, "f.yaml", slice_of(text), &files, &errors);
+	size_t used = 0;
+	all[0] = 0;
+	for (size_t i = 0; i < errors.count; i++)
+		used += (size_t)snprintf(all + used, used < size ? size - used : 0, "%s%s\n",
+					 errors.items[i].warning ? "warning " : "", errors.items[i].text);
+	config_errors_fini(&errors);
+	return good;
+}
+
+static void load(struct config *config, const char *text)
+{
+	char all[8192];
+	if (!parse(config, text, all, sizeof all))
+		fail_msg("%s", all);
+}
+
+#define CLIENT "client: {protocol: tls-tunnel, gateway_addr: 'g:1', auth_key: 0123456789abcdef, "
+#define VISIT "visitors: [{name: n, publish_port: 1, bind_port: 2}]"
+
+static void defaults_of_a_gateway(void **state)
+{
+	struct config config;
+	load(&config, "gateway:\n");
+	assert_true(config.gateway.enabled);
+	assert_int_equal(config.gateway.listen_addr.family, ADDRESS_ANY);
+	assert_int_equal(config.gateway.listen_addr.port, 8443);
+	assert_false(config.gateway.tls12);
+	assert_string_equal(config.engine, "auto");
+	assert_int_equal(config.cores, 0);
+	assert_int_equal(config.log_level, LOG_INFO);
+	assert_int_equal(duration_ms(config.drain_stop), 25000);
+	assert_int_equal(duration_ms(config.drain_upgrade), 3600000);
+	assert_int_equal(config.limits.channel_bytes, 256 * 1024);
+	assert_false(secret_is_set(&config.gateway.auth_key));
+	config_fini(&config);
+}
+
+static void everything_of_a_gateway(void **state)
+{
+	struct config config;
+	load(&config,
+	     "cores: 4\nengine: epoll\nstate_dir: /s\nlog: {level: trace, format: json}\ndrain: {stop: "
+	     "500ms, upgrade: 1h30m}\n"
+	     "limits: {channel_bytes: 1MiB, channel_bytes_no_credit: 32MiB, session_bytes: 16777216, "
+	     "process_memory: 1GiB,\n"
+	     "  exchange_bytes: 64MiB, channels_per_session: 9, connections_per_source: 8, opens_per_second: "
+	     "0,\n"
+	     "  channel_idle: 12h, http_idle: 300s, udp_idle: 2m}\n"
+	     "gateway:\n"
+	     "  listen_addr: '127.0.0.1:${PORT}'\n  tls_cert: c.pem\n  tls_key: k.pem\n  tls_client_ca: "
+	     "ca.pem\n"
+	     "  tls_min_version: 1.3\n"
+	     "  sources: {allow: [10.0.0.0/8, '::1'], deny: [10.1.0.0/16]}\n"
+	     "  tls_tunnel: {auth_key: '${KEY}', transports: [tls], legacy: false, allow_forward: false}\n"
+	     "  clients:\n    - {name: edge-1, auth_key: another-long-key-1, ports: ['8000-8999', 22]}\n"
+	     "    - {name: edge-2, auth_key: another-long-key-2}\n");
+	assert_int_equal(config.cores, 4);
+	assert_string_equal(config.engine, "epoll");
+	assert_string_equal(config.state_dir, "/s");
+	assert_int_equal(config.log_level, LOG_TRACE);
+	assert_int_equal(config.log_format, LOG_JSON);
+	assert_int_equal(duration_ms(config.drain_stop), 500);
+	assert_int_equal(duration_ms(config.drain_upgrade), 5400000);
+	assert_int_equal(config.limits.channel_bytes, 1 << 20);
+	assert_int_equal(config.limits.process_memory, 1 << 30);
+	assert_int_equal(config.limits.channels_per_session, 9);
+	assert_int_equal(duration_ms(config.limits.udp_idle), 120000);
+	const struct config_gateway *gateway = &config.gateway;
+	assert_int_equal(gateway->listen_addr.port, 8443);
+	assert_string_equal(gateway->tls_client_ca, "ca.pem");
+	assert_int_equal(gateway->sources_allow_count, 2);
+	assert_int_equal(gateway->sources_deny_count, 1);
+	assert_true(secret_is_equal(&gateway->auth_key, slice_of(key16)));
+	assert_int_equal(gateway->identity_count, 2);
+	assert_string_equal(gateway->identities[0].name, "edge-1");
+	assert_true(port_ranges_have(gateway->identities[0].ports, gateway->identities[0].port_count, 8500));
+	assert_true(port_ranges_have(gateway->identities[0].ports, gateway->identities[0].port_count, 22));
+	assert_false(port_ranges_have(gateway->identities[0].ports, gateway->identities[0].port_count, 23));
+	assert_int_equal(gateway->identities[1].port_count, 0);
+	config_fini(&config);
+}
+
+static void everything_of_a_client(void **state)
+{
+	struct config config;
+	load(&config,
+	     "client:\n  - protocol: tls-tunnel\n    gateway_addr: ['a.example:8443', '[::1]:9']\n"
+	     "    gateway_tls_pin: sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+	     "    client_cert: c\n    client_key: k\n"
+	     "    reconnect: {enabled: false, min: 1s, max: 1s, retry_auth: true}\n"
+	     "    transport: tls\n    auth_key_file: key\n    generation: 1.5\n"
+	     "    local_retries: 7\n    local_retry_delay: 0\n"
+	     "    proxies: [{name: web, type: http/1.1, publish_addr: '::', publish_port: 8080, local_addr: "
+	     "db, local_port: 3000},\n"
+	     "      {name: ssh, proxy_type: ssh, publish_port: 22, local_port: 22}]\n"
+	     "    visitors: [{name: mysql, publish_port: 3306, bind_addr: '::1', bind_port: 3307}]\n"
+	     "  - {protocol: tls-tunnel, gateway_addr: 'b:1', gateway_tls_cert: ca.pem, auth_key_file: "
+	     "key.crlf,\n"
+	     "     visitors: [{name: x, publish_port: 1, bind_addr: localhost, bind_port: 3307}]}\n");
+	assert_false(config.gateway.enabled);
+	assert_int_equal(config.client_count, 2);
+	const struct config_client *client = &config.clients[0];
+	assert_int_equal(client->gateway_count, 2);
+	assert_string_equal(client->gateways[0].host, "a.example");
+	assert_int_equal(client->gateways[0].port, 8443);
+	assert_string_equal(client->gateways[1].host, "::1");
+	assert_true(client->has_pin);
+	for (size_t i = 0; i < CONFIG_PIN_SIZE; i++)
+		assert_int_equal(client->pin[i], i);
+	assert_false(client->reconnect.enabled);
+	assert_true(client->reconnect.retry_auth);
+	assert_int_equal(client->generation, GENERATION_15);
+	assert_int_equal(client->local_retries, 7);
+	assert_int_equal(client->local_retry_delay.ns, 0);
+	assert_true(secret_is_equal(&client->auth_key, slice_of(key16)));
+	assert_int_equal(client->proxy_count, 2);
+	assert_string_equal(client->proxies[0].type, "http/1.1");
+	assert_string_equal(client->proxies[0].local.host, "db");
+	assert_string_equal(client->proxies[1].publish_addr, "0.0.0.0");
+	assert_string_equal(client->proxies[1].local.host, "127.0.0.1");
+	assert_string_equal(client->proxies[1].type, "ssh");
+	assert_int_equal(client->visitors[0].bind.family, ADDRESS_IPV6);
+	assert_int_equal(client->visitors[0].bind.port, 3307);
+	client = &config.clients[1];
+	assert_false(client->has_pin);
+	assert_int_equal(duration_ms(client->reconnect.min), 5000);
+	assert_int_equal(duration_ms(client->reconnect.max), 60000);
+	assert_true(secret_is_equal(&client->auth_key, slice_of(key16)));
+	assert_int_equal(client->visitors[0].bind.family, ADDRESS_IPV4);
+	config_fini(&config);
+}
+
+static void pins_have_three_spellings(void **state)
+{
+	static const char *const pins[] = {
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+		"000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+	};
+	for (size_t i = 0; i < COUNT_OF(pins); i++) {
+		char text[512];
+		struct config config;
+		snprintf(text, sizeof text, CLIENT "gateway_tls_pin: 'sha256:%s', " VISIT "}", pins[i]);
+		load(&config, text);
+		assert_true(config.clients[0].has_pin);
+		assert_int_equal(config.clients[0].pin[31], 31);
+		config_fini(&config);
+	}
+}
+
+static void warnings_do_not_fail(void **state)
+{
+	static const struct { const char *text, *warning;
+	} cases[] = {
+	    {"gateway: {tls_tunnel: {auth_key_file: key.open}}", "can be read by others"},
+	    {CLIENT "gateway_tls_cert: c, gateway_tls_pin: "
+		    "'sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8', " VISIT "}",
+	     "gateway_tls_cert has no effect"},
+	    {CLIENT "proxies: [{name: a, publish_port: 1, local_port: 2},"
+		    "{name: b, publish_addr: 10.0.0.1, publish_port: 1, local_port: 3}]}",
+	     "publish_port 1 is used twice"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct config config;
+		char all[4096];
+		assert_true(parse(&config, cases[i].text, all, sizeof all));
+		assert_non_null(strstr(all, "warning f.yaml:1:"));
+		assert_non_null(strstr(all, cases[i].warning));
+		config_fini(&config);
+	}
+}
+
+static void environment_is_expanded(void **state)
+{
+	struct config config;
+	load(&config, "state_dir: 'a${PORT}b${NONE}c$d$${KEY}'\ngateway:\n");
+	assert_string_equal(config.state_dir, "a8443bc$d${KEY}");
+	config_fini(&config);
+}
+
+/* Text, and what must be in its errors; the first is the only one unless more are named behind a bar. */
+static const struct { const char *text, *errors; } bad[] = {
+#include "tests/unit/config_bad.inc"
+};
+
+static void every_bad_file_is_refused(void **state)
+{
+	assert_true(COUNT_OF(bad) >= 80);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		struct config config;
+		char all[16384], wanted[1024];
+		bool good = parse(&config, bad[i].text, all, sizeof all);
+		size_t lines = 0, parts = 0;
+		for (const char *at = all; (at = strchr(at, '\n')); at++)
+			lines++;
+		snprintf(wanted, sizeof wanted, "%s", bad[i].errors);
+		for (char *save, *part = strtok_r(wanted, "|", &save); part;
+		     part = strtok_r(NULL, "|", &save)) {
+			parts++;
+			if (!strstr(all, part))
+				fail_msg("%s\n-> %s, not: %s", bad[i].text, all, part);
+		}
+		if (good || lines != parts)
+			fail_msg("%s\n-> %s", bad[i].text, all);
+		config_fini(&config);
+	}
+}
+
+static void all_errors_come_at_once_in_order(void **state)
+{
+	struct config config;
+	char all[4096];
+	assert_false(parse(&config,
+			   "gatway: 1\ncores: x\ngateway:\n  listen: 1\n  tls_key: k\nengine: fast\n", all,
+			   sizeof all));
+	assert_string_equal(all,
+		"f.yaml:1:1: unknown key gatway (did you mean gateway?)\n"
+		"f.yaml:2:8: cores must be a number from 1 to 256, not x\n"
+		"f.yaml:4:3: unknown key listen in gateway\n"
+		"f.yaml:5:3: tls_key needs tls_cert beside it\n"
+		"f.yaml:6:9: engine must be one of auto, io_uring, epoll, not fast\n");
+	config_fini(&config);
+}
+
+static void errors_are_bounded(void **state)
+{
+	static char text[64 * 1024];
+	struct config config;
+	struct config_errors errors;
+	size_t size = 0;
+	for (int i = 0; i < 200; i++)
+		size += (size_t)snprintf(text + size, sizeof text - size, "nothing-%d: 1\n", i);
+	assert_false(config_parse(&config, "f", slice_of(text), &files, &errors));
+	assert_int_equal(errors.count, CONFIG_ERRORS_MAX);
+	assert_true(errors.error_count >= 200);
+	config_errors_fini(&errors);
+	config_fini(&config);
+}
+
+static void large_files_are_refused(void **state)
+{
+	size_t size = CONFIG_FILE_MAX + 1;
+	uint8_t *text = malloc(size);
+	struct config config;
+	struct config_errors errors;
+	memset(text, '\n', size);
+	assert_false(config_parse(&config, "f", (struct slice){text, size}, &files, &errors));
+	assert_string_equal(errors.items[0].text, "f:1:1: the file is larger than 1 MiB");
+	config_errors_fini(&errors);
+	config_fini(&config);
+	memset(text, '[', size);
+	assert_false(config_parse(&config, "f", (struct slice){text, size - 1}, &files, &errors));
+	config_errors_fini(&errors);
+	config_fini(&config);
+	free(text);
+}
+
+static void no_error_shows_a_key(void **state)
+{
+	static const char *const texts[] = {
+	    "gateway: {tls_tunnel: {auth_key: canary}}",
+	    "gateway: {tls_tunnel: {auth_key: [canary]}}",
+	    "gateway: {tls_tunnel: {auth_key: 'canary-canary-canary', auth_key_file: key}}",
+	    "gateway: {tls_tunnel: {auth_key: canary-canary-canary}, clients: [{name: a, auth_key: "
+	    "canary-canary-canary}]}",
+	};
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		struct config config;
+		char all[4096];
+		assert_false(parse(&config, texts[i], all, sizeof all));
+		assert_null(strstr(all, "canary"));
+		config_fini(&config);
+	}
+}
+
+static void settings_win_over_the_file(void **state)
+{
+	static const struct config_setting settings[] = {
+		{"cores", "3", "--cores"},
+		{"log.level", "debug", "--log-level"},
+		{"client.protocol", "tls-tunnel", "URL"},
+		{"client.gateway_addr", "g:1", "URL"},
+		{"client.auth_key", "${KEY}-is-literal", "URL"},
+		{"client.visitors.0.name", "a", "--visit"},
+		{"client.visitors.0.publish_port", "1", "--visit"},
+		{"client.visitors.0.bind_port", "2", "--visit"},
+	};
+	struct config_source source = {.file_name = "f",
+				       .text = slice_of("cores: 1\nlog: {level: warn, format: json}\n"),
+				       .settings = settings,
+				       .setting_count = COUNT_OF(settings),
+				       .files = &files};
+	struct config config;
+	struct config_errors errors;
+	assert_true(config_build(&config, &source, &errors));
+	assert_int_equal(config.cores, 3);
+	assert_int_equal(config.log_level, LOG_DEBUG);
+	assert_int_equal(config.log_format, LOG_JSON);
+	assert_true(secret_is_equal(&config.clients[0].auth_key, slice_of("${KEY}-is-literal")));
+	assert_string_equal(config.clients[0].visitors[0].name, "a");
+	config_errors_fini(&errors);
+	config_fini(&config);
+}
+
+static void wrong_settings_name_their_option(void **state)
+{
+	static const struct config_setting settings[] = {
+		{"gateway", NULL, "gateway"},
+		{"gateway.listen_addr", "nonsense", "--listen"},
+		{"cores", "0", "--cores"},
+	};
+	struct config_source source = {.settings = settings, .setting_count = COUNT_OF(settings)};
+	struct config config;
+	struct config_errors errors;
+	assert_false(config_build(&config, &source, &errors));
+	assert_int_equal(errors.count, 2);
+	assert_string_equal(errors.items[0].text,
+			    "--listen: listen_addr must be :PORT, ADDRESS:PORT or unix:/PATH, not nonsense");
+	assert_string_equal(errors.items[1].text, "--cores: cores must be a number from 1 to 256, not 0");
+	config_errors_fini(&errors);
+	config_fini(&config);
+}
+
+static void ranges(void **state)
+{
+	static const struct { const char *range, *address; bool in;
+	} cases[] = {
+	    {"10.0.0.0/8", "10.255.0.1", true},
+	    {"10.0.0.0/8", "11.0.0.1", false},
+	    {"0.0.0.0/0", "1.2.3.4", true},
+	    {"10.0.0.0/8", "::ffff:10.1.2.3", true},
+	    {"::1", "::1", true},
+	    {"::1/128", "::2", false},
+	    {"fe80::/10", "febf::1", true},
+	    {"fe80::/10", "fec0::1", false},
+	    {"::/0", "1.2.3.4", false},
+	    {"::/0", "::ffff:1.2.3.4", false},
+	    {"192.168.1.1", "192.168.1.1", true},
+	    {"::/0", "2001:db8::1", true},
+	    {"128.0.0.0/1", "127.255.255.255", false},
+	    {"::ffff:0:0/96", "::ffff:1.2.3.4", true},
+	};
+	static const char *const wrong[] = {
+	    "",	 "10.0.0.0/33", "10.0.0.1/8",  "10.0.0.0/",	  "10.0.0.0/-1", "::/129",
+	    "a", "/8",		"10.0.0.0/8x", "fe80::1%eth0/64", "10.0.0/8",	 "::1/0"};
+	static const char *const wrong_ports[] = {"",  "0",  "0-5", "5-4",   "65536", "1-65536",
+						  "-", "1-", "-1",  "1-2-3", "a",     " 1"};
+	struct cidr cidr;
+	struct port_range range;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct address address;
+		assert_true(cidr_parse(&cidr, cases[i].range));
+		assert_true(address_of_literal(&address, cases[i].address, 1));
+		if (cidrs_have(&cidr, 1, &address) != cases[i].in)
+			fail_msg("%s in %s", cases[i].address, cases[i].range);
+	}
+	for (size_t i = 0; i < COUNT_OF(wrong); i++)
+		if (cidr_parse(&cidr, wrong[i]))
+			fail_msg("%s was taken", wrong[i]);
+	for (size_t i = 0; i < COUNT_OF(wrong_ports); i++)
+		if (port_range_parse(&range, wrong_ports[i]))
+			fail_msg("%s was taken", wrong_ports[i]);
+}
+
+static void secrets_compare_by_all_bytes(void **state)
+{
+	struct secret secret = {0};
+	assert_true(secret_is_equal(&secret, slice_of("")));
+	assert_false(secret_is_equal(&secret, slice_of("a")));
+	assert_true(secret_set(&secret, slice_of("abc")));
+	assert_true(secret_is_equal(&secret, slice_of("abc")));
+	assert_false(secret_is_equal(&secret, slice_of("abcabc")));
+	assert_false(secret_is_equal(&secret, slice_of("ab")));
+	assert_false(secret_is_equal(&secret, slice_of("")));
+	assert_false(secret_is_equal(&secret, slice_of("abd")));
+	secret_fini(&secret);
+	assert_false(secret_is_set(&secret));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_of_a_gateway),
+		cmocka_unit_test(everything_of_a_gateway),
+		cmocka_unit_test(everything_of_a_client),
+		cmocka_unit_test(pins_have_three_spellings),
+		cmocka_unit_test(warnings_do_not_fail),
+		cmocka_unit_test(environment_is_expanded),
+		cmocka_unit_test(every_bad_file_is_refused),
+		cmocka_unit_test(all_errors_come_at_once_in_order),
+		cmocka_unit_test(errors_are_bounded),
+		cmocka_unit_test(large_files_are_refused),
+		cmocka_unit_test(no_error_shows_a_key),
+		cmocka_unit_test(settings_win_over_the_file),
+		cmocka_unit_test(wrong_settings_name_their_option),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(secrets_compare_by_all_bytes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
