@@ -1,0 +1,331 @@
+/* tests/unit/tls_fixtures.h - certificates for the TLS tests, ECDSA P-256, mostly valid from 2020 to 2120.
+ *
+ * root signed leaf, expired, future and nameless (no subjectAltName) and, over intermediate, deep; other_root
+ * signed foreign; client_root signed client. self_* signed themselves: with the CA flag, with CA:FALSE,
+ * without basicConstraints, expired; child is signed by self_leaf, which is no CA. clone and client_clone
+ * carry the names, the serial and the signature bytes of root and client_root over another key. The names of
+ * all servers are gw.example, *.wild.example, 127.0.0.1 and ::1.
+ */
+#ifndef TESTS_UNIT_TLS_FIXTURES_H
+#define TESTS_UNIT_TLS_FIXTURES_H
+
+#pragma GCC diagnostic ignored "-Wunused-const-variable"
+
+static const char root_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBSjCB8qADAgECAgISZzAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlUZXN0IFJv\n"
+	"b3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM\n"
+	"CVRlc3QgUm9vdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABK9DjV0oe/VbN9b6\n"
+	"p33FTjrlKxaRIG+s13lfGrxJsFkKsFmXdfZVk8Xi3px8XwBTIjoMO1uNQU+8CHwd\n"
+	"4pRhu5ujMjAwMB0GA1UdDgQWBBR/pRPh6LDCdnY8nq6exF7h4FAHJDAPBgNVHRMB\n"
+	"Af8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIGAPfRhbN+qe6U/k9h2ncSSw9d8I\n"
+	"al0IUXK0uZYg4DOHAiAaayeBWTt0PIuCOQ6vEFcjBi6aA7IhqZhTQK/rZSG03g==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char leaf_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBkTCCATegAwIBAgIUUi1CTBWcR+hoDEygzS4KdX5uS9wwCgYIKoZIzj0EAwIw\n"
+	"FDESMBAGA1UEAwwJVGVzdCBSb290MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAx\n"
+	"MDAwMDAwWjAVMRMwEQYDVQQDDApndy5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZI\n"
+	"zj0DAQcDQgAElvQUH55sIDcS/v7RJGApyDAtTcrSowclix8A92qNAZdkyD2PZF8r\n"
+	"0TMh0Vy8jJ/+orIfRkWIbmIUNucbu5WCp6NkMGIwDAYDVR0TAQH/BAIwADA9BgNV\n"
+	"HREENjA0ggpndy5leGFtcGxlgg4qLndpbGQuZXhhbXBsZYcEfwAAAYcQAAAAAAAA\n"
+	"AAAAAAAAAAAAATATBgNVHSUEDDAKBggrBgEFBQcDATAKBggqhkjOPQQDAgNIADBF\n"
+	"AiAgukFC+U3xJaMXiqaLKrzbkhYcBhYIlfFJKC+lT+mLIAIhAO9mJSIsAhvfVq9R\n"
+	"EvOM7ZfnQE8atEw6P9U+qZbNCvbP\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char leaf_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIN6ROvSvyf2Jmwp1GNB5edtR50XCHFq9xp3N8CUuCJgJoAoGCCqGSM49\n"
+	"AwEHoUQDQgAElvQUH55sIDcS/v7RJGApyDAtTcrSowclix8A92qNAZdkyD2PZF8r\n"
+	"0TMh0Vy8jJ/+orIfRkWIbmIUNucbu5WCpw==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char expired_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBezCCASCgAwIBAgIUX4UuP+nCpDJ2iZP5SkrS5p49jwkwCgYIKoZIzj0EAwIw\n"
+	"FDESMBAGA1UEAwwJVGVzdCBSb290MB4XDTAxMDEwMTAwMDAwMFoXDTAyMDEwMTAw\n"
+	"MDAwMFowFTETMBEGA1UEAwwKZ3cuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49\n"
+	"AwEHA0IABF/Xp8IoqdUYmt/nj4CJlXbd+YcFhEJvL/GwGD7m9hrtrJlIspCJvI6U\n"
+	"cqr47cVsxdJ3pyh8iKqW6wIemp3NbhSjTzBNMAwGA1UdEwEB/wQCMAAwPQYDVR0R\n"
+	"BDYwNIIKZ3cuZXhhbXBsZYIOKi53aWxkLmV4YW1wbGWHBH8AAAGHEAAAAAAAAAAA\n"
+	"AAAAAAAAAAEwCgYIKoZIzj0EAwIDSQAwRgIhAIOxQnNiV+gl+CboNbgvhA9NQB09\n"
+	"H4vuwx5L6Mr8YMuBAiEArdglzqtHpHXtxbO7LvAmA87W+r6ITK+ge44HjUR0Ikc=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char expired_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIFlC2Y/mknSXrjoH94QOr/Q8dnVe17K6mnDEAQz/KmZroAoGCCqGSM49\n"
+	"AwEHoUQDQgAEX9enwiip1Ria3+ePgImVdt35hwWEQm8v8bAYPub2Gu2smUiykIm8\n"
+	"jpRyqvjtxWzF0nenKHyIqpbrAh6anc1uFA==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char future_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBfjCCASSgAwIBAgIUPhnCU8QJrVrT7JpEpJoWU2XKUTcwCgYIKoZIzj0EAwIw\n"
+	"FDESMBAGA1UEAwwJVGVzdCBSb290MCIYDzIxMTAwMTAxMDAwMDAwWhgPMjExMTAx\n"
+	"MDEwMDAwMDBaMBUxEzARBgNVBAMMCmd3LmV4YW1wbGUwWTATBgcqhkjOPQIBBggq\n"
+	"hkjOPQMBBwNCAAQxp5Lr9PlPmXYLj+hDsevdlZUjB8jKnImqrx54y1su8CiJ1Lki\n"
+	"Ae+VPYHmHI7LIiHNGxMyK8j7wb4DhViOyiaWo08wTTAMBgNVHRMBAf8EAjAAMD0G\n"
+	"A1UdEQQ2MDSCCmd3LmV4YW1wbGWCDioud2lsZC5leGFtcGxlhwR/AAABhxAAAAAA\n"
+	"AAAAAAAAAAAAAAABMAoGCCqGSM49BAMCA0gAMEUCIQCR0ww5vGUDZiw5W2MhxNpR\n"
+	"RVXTLHHClPt5CUC8Wmd6UAIgZttb8AGffsiUeQDJq+mk/OAEnAST6UBeYkU2lMKr\n"
+	"EEI=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char future_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIOCZKJFl5z9bg6weGgk/OHEwBLGrTvaBhLGhqg+mb6qpoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEMaeS6/T5T5l2C4/oQ7Hr3ZWVIwfIypyJqq8eeMtbLvAoidS5IgHv\n"
+	"lT2B5hyOyyIhzRsTMivI+8G+A4VYjsomlg==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char nameless_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBPDCB46ADAgECAhRjdf0xMPkLtd4jtvoU+p6HIQEyXzAKBggqhkjOPQQDAjAU\n"
+	"MRIwEAYDVQQDDAlUZXN0IFJvb3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEw\n"
+	"MDAwMDBaMBUxEzARBgNVBAMMCmd3LmV4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjO\n"
+	"PQMBBwNCAARXa9kWuAm3NJxMDoXF59zccpQ5aJsKSoqP1PKyfDFcNjSYAo8uL0GO\n"
+	"JPlBNFNRj95uGuJLhjymHtki/Pjzfcl6oxAwDjAMBgNVHRMBAf8EAjAAMAoGCCqG\n"
+	"SM49BAMCA0gAMEUCIQDA9umPYK/qDQSsPHlhpM2hfAOZSgJmq6OE4NiWpFkJ8AIg\n"
+	"W5nLOMlJdat1qGRb4ACajpJBVlf5Qp7aXKjdj/Y/tXc=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char nameless_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEICIn3RE9q4jVskbFk5x7gFIQ7Dzu3dteo4LUye+/a2stoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEV2vZFrgJtzScTA6Fxefc3HKUOWibCkqKj9TysnwxXDY0mAKPLi9B\n"
+	"jiT5QTRTUY/ebhriS4Y8ph7ZIvz4833Jeg==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char other_root_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBXzCCAQagAwIBAgIUexncnlNvTPRji0Vv0ezc+XhZ4mkwCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKT3RoZXIgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFTETMBEGA1UEAwwKT3RoZXIgUm9vdDBZMBMGByqGSM49AgEGCCqG\n"
+	"SM49AwEHA0IABIn4HTTvRz2RqNBWGHHbIyoXtkX5ybfvt/ZU+uO/MYzMuOVliMPV\n"
+	"6p7Bj/MMciVclUBXeTyMBvqrbkN0ZddGYCqjMjAwMB0GA1UdDgQWBBRXHMExEq+e\n"
+	"i/mL3bbKzCD5OQP5EjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQC\n"
+	"IDTqytC6RZqO3Eo1ItKKCgFWud5dEirXtew1L1IqOzz6AiAVFbVCdzSrHpMPuieL\n"
+	"Vwgcdp//2SxRH/V6rh8iOxxT5Q==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char foreign_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBfDCCASOgAwIBAgIUIbCGGzKBKwYDH02ovYWpVbAmKiwwCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKT3RoZXIgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFTETMBEGA1UEAwwKZ3cuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqG\n"
+	"SM49AwEHA0IABDKmj8dj11GISaozEGSoTGXBcTeEuh2ZfywpLRP1a9T0o9EKziQT\n"
+	"Ju+fqP+cMTgIUWas0cd02zAkieOLKS+x1RajTzBNMAwGA1UdEwEB/wQCMAAwPQYD\n"
+	"VR0RBDYwNIIKZ3cuZXhhbXBsZYIOKi53aWxkLmV4YW1wbGWHBH8AAAGHEAAAAAAA\n"
+	"AAAAAAAAAAAAAAEwCgYIKoZIzj0EAwIDRwAwRAIga9b6H1Owg0ubKpqneLuoe6Jh\n"
+	"bmBs8/I/7IBBJs9t9BgCIFloHHiS2LirtaKhHynKHoI5dEIWb6+JOEoER449qzMC\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char foreign_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIH54zDtvmMnoGPJA9/aSp8gThjtr3MROGFe08VJ/6TLToAoGCCqGSM49\n"
+	"AwEHoUQDQgAEMqaPx2PXUYhJqjMQZKhMZcFxN4S6HZl/LCktE/Vr1PSj0QrOJBMm\n"
+	"75+o/5wxOAhRZqzRx3TbMCSJ44spL7HVFg==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char self_ca_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBfzCCASagAwIBAgIUAIw5InkepPZLI25ir98E3ZeXMNYwCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKZ3cuZXhhbXBsZTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFTETMBEGA1UEAwwKZ3cuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqG\n"
+	"SM49AwEHA0IABNsV0v4tVEaOp0UdSy7qTtTHgqsjJ/TrE80Rs9GMnAcLCYmwNtPM\n"
+	"ZHtJleGyIT/CaCwpjkixYZDTkdmn2teU3mWjUjBQMA8GA1UdEwEB/wQFMAMBAf8w\n"
+	"PQYDVR0RBDYwNIIKZ3cuZXhhbXBsZYIOKi53aWxkLmV4YW1wbGWHBH8AAAGHEAAA\n"
+	"AAAAAAAAAAAAAAAAAAEwCgYIKoZIzj0EAwIDRwAwRAIgSDp9ig0PnY0YC48fDJu/\n"
+	"IvKysrVeLs6hr/SXz0ZYwRACIF4HyUqZL/OIM6QordAOlsFUxkvv25XTmdqzJEMY\n"
+	"vKjq\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char self_ca_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIFnL6nUMcvoioCDuFkInbTsAR6Na5EYl4srt+DLO9g0noAoGCCqGSM49\n"
+	"AwEHoUQDQgAE2xXS/i1URo6nRR1LLupO1MeCqyMn9OsTzRGz0YycBwsJibA208xk\n"
+	"e0mV4bIhP8JoLCmOSLFhkNOR2afa15TeZQ==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char self_leaf_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBfTCCASOgAwIBAgIUNkf/gdfGmxonNZ2HGZUniLbG8VMwCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKZ3cuZXhhbXBsZTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFTETMBEGA1UEAwwKZ3cuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqG\n"
+	"SM49AwEHA0IABIVQ+7kPWLb8X7QoD0gcCED9VQXF/AOUgs/mKd0xxVRaDmOIadOm\n"
+	"wGg2VWIwuSINwmRLn704MnvN6kB/hbl/j4mjTzBNMAwGA1UdEwEB/wQCMAAwPQYD\n"
+	"VR0RBDYwNIIKZ3cuZXhhbXBsZYIOKi53aWxkLmV4YW1wbGWHBH8AAAGHEAAAAAAA\n"
+	"AAAAAAAAAAAAAAEwCgYIKoZIzj0EAwIDSAAwRQIhAPIAjTL1B8ynXz4Sv+Vroyb8\n"
+	"Hn//pDrX30FQ5Gco9KA2AiBpTfJVUwcxlOsZA0Q8qyLT0N7QHJgb49D9XrkQAEPk\n"
+	"yQ==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char self_leaf_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIJNUC/PaKrvMHag9i+Jj+EeEdp7heSsrYaLJVmlU2HFvoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEhVD7uQ9YtvxftCgPSBwIQP1VBcX8A5SCz+Yp3THFVFoOY4hp06bA\n"
+	"aDZVYjC5Ig3CZEufvTgye83qQH+FuX+PiQ==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char child_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBgjCCASmgAwIBAgIUXVLobuUVorrhf8XfYlhyPQg1QwwwCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKZ3cuZXhhbXBsZTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowGzEZMBcGA1UEAwwQZ3cuZXhhbXBsZSBjaGlsZDBZMBMGByqGSM49\n"
+	"AgEGCCqGSM49AwEHA0IABAe7maTNPaMqwV6n+iW6qqeOdk4AT5rOXLFbE+Bm1i7r\n"
+	"riFelLoyrOBiPRQsVMkxO8OW/lE2Ma/4IWw2kcNRp72jTzBNMAwGA1UdEwEB/wQC\n"
+	"MAAwPQYDVR0RBDYwNIIKZ3cuZXhhbXBsZYIOKi53aWxkLmV4YW1wbGWHBH8AAAGH\n"
+	"EAAAAAAAAAAAAAAAAAAAAAEwCgYIKoZIzj0EAwIDRwAwRAIgUSIwg/QRTZMVxTD4\n"
+	"VX9OUHgng2W6laGNUIvO7LO/MQUCIG+wcOocN80mSfQJxKz7gdBQFmGVrgbDXyaV\n"
+	"2DaIQUAn\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char child_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIGPe8bq2vW42h53nZdFAvB7whrRn9/iIXL3Y21cvhaSpoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEB7uZpM09oyrBXqf6Jbqqp452TgBPms5csVsT4GbWLuuuIV6UujKs\n"
+	"4GI9FCxUyTE7w5b+UTYxr/ghbDaRw1GnvQ==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char self_plain_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBbjCCARWgAwIBAgIULITniS1VpRT+95UTXciwzk6lPlowCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKZ3cuZXhhbXBsZTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFTETMBEGA1UEAwwKZ3cuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqG\n"
+	"SM49AwEHA0IABHOGxx4aoN21oONLNjXKWeKq1w/SZpVye6ewUX/uzbfRRQH4jx5s\n"
+	"BtOtfVLiTi+ofxWJLVUTvq8CV9HCXDqtdlWjQTA/MD0GA1UdEQQ2MDSCCmd3LmV4\n"
+	"YW1wbGWCDioud2lsZC5leGFtcGxlhwR/AAABhxAAAAAAAAAAAAAAAAAAAAABMAoG\n"
+	"CCqGSM49BAMCA0cAMEQCIDDOVSv1xCJXtOwKTFZxwK7uR9wcmxOhnsFW9xvvtXJz\n"
+	"AiBzWXK6aNuamNpjNsD3TPPV1BGLAGC0ZfvXkBkzTWX1XA==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char self_plain_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIC/FO0CqtqiLaN/419aZ3WJK7gJQe+cW+1Ge5PExzBQXoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEc4bHHhqg3bWg40s2NcpZ4qrXD9JmlXJ7p7BRf+7Nt9FFAfiPHmwG\n"
+	"0619UuJOL6h/FYktVRO+rwJX0cJcOq12VQ==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char self_expired_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBfDCCASGgAwIBAgIUMYjh8e0uv2kSQ0ctyREj6FXDaHgwCgYIKoZIzj0EAwIw\n"
+	"FTETMBEGA1UEAwwKZ3cuZXhhbXBsZTAeFw0wMTAxMDEwMDAwMDBaFw0wMjAxMDEw\n"
+	"MDAwMDBaMBUxEzARBgNVBAMMCmd3LmV4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjO\n"
+	"PQMBBwNCAASkl5gdyPfPhjKOQmsl0aPrfirOoTgL4DizATcpU7AQiDg5OsdhbW8X\n"
+	"8QKJgWSPxfF8qI9ZDPpUKekJU9lbi9HMo08wTTAMBgNVHRMBAf8EAjAAMD0GA1Ud\n"
+	"EQQ2MDSCCmd3LmV4YW1wbGWCDioud2lsZC5leGFtcGxlhwR/AAABhxAAAAAAAAAA\n"
+	"AAAAAAAAAAABMAoGCCqGSM49BAMCA0kAMEYCIQCcBV4tn9uYjeVMGfG5D8WLy5g4\n"
+	"It+rpCEOhsIvk51DogIhAJIprwVWACR3GAr2AwqilfB0BkAOBMNyp1CmLUIGBqLB\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char self_expired_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIMIUwv/P/BXoRwdqIIgz0TkktMjfaZ2RhNmzTMqnqUStoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEpJeYHcj3z4YyjkJrJdGj634qzqE4C+A4swE3KVOwEIg4OTrHYW1v\n"
+	"F/ECiYFkj8XxfKiPWQz6VCnpCVPZW4vRzA==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char client_root_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBQjCB6aADAgECAhQRJsgr7D9kc8F0me28P4rx7TkFSjAKBggqhkjOPQQDAjAW\n"
+	"MRQwEgYDVQQDDAtDbGllbnQgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFjEUMBIGA1UEAwwLQ2xpZW50IFJvb3QwWTATBgcqhkjOPQIBBggq\n"
+	"hkjOPQMBBwNCAASO7rBvpdcPrOob8M2S9UAFL7n4laHxsRArown5Mf6ynNHxOqtT\n"
+	"4rF8tnn4p4D+6Fp/9Wra7uq40dMhLYBj9hV8oxMwETAPBgNVHRMBAf8EBTADAQH/\n"
+	"MAoGCCqGSM49BAMCA0gAMEUCIEeIwTbZ42NbP4ob1NbYrFyHn/MYt9yf7tvYyz6d\n"
+	"iviAAiEA3Y8Nt3OzehsukVEFW/TJ3l0hLgcYG/VSNucSJhS/Ud8=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char client_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBUzCB+qADAgECAhRTjiKFTHfrPoCfrdU9BtuTBIjK2jAKBggqhkjOPQQDAjAW\n"
+	"MRQwEgYDVQQDDAtDbGllbnQgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFTETMBEGA1UEAwwKY2xpZW50IG9uZTBZMBMGByqGSM49AgEGCCqG\n"
+	"SM49AwEHA0IABFHZeI7mEfqIUnUBi59QpT6DpWWWV5pHVy+7PELdJZ2k5DDNXwOn\n"
+	"Stugc7wYsQfBsbPdjhjucDbWRZM5/tgLZ4WjJTAjMAwGA1UdEwEB/wQCMAAwEwYD\n"
+	"VR0lBAwwCgYIKwYBBQUHAwIwCgYIKoZIzj0EAwIDSAAwRQIgCehpLCCary28IxmC\n"
+	"px09STyeGIVff7R0BoUAHSNj0pQCIQDS+E02OlBQo0SK/iZ+It+eXcl3abehCE8G\n"
+	"ZaOKOUPFPg==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char client_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIIJFT188Z/7yf5gkbF3QnggpGq3Fi2iwgAZL7gAadMFYoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEUdl4juYR+ohSdQGLn1ClPoOlZZZXmkdXL7s8Qt0lnaTkMM1fA6dK\n"
+	"26BzvBixB8Gxs92OGO5wNtZFkzn+2AtnhQ==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char intermediate_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBVjCB/aADAgECAhQmcij7gFNEClkMUqJfG/LmuuTh2jAKBggqhkjOPQQDAjAU\n"
+	"MRIwEAYDVQQDDAlUZXN0IFJvb3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEw\n"
+	"MDAwMDBaMBwxGjAYBgNVBAMMEVRlc3QgSW50ZXJtZWRpYXRlMFkwEwYHKoZIzj0C\n"
+	"AQYIKoZIzj0DAQcDQgAEm9xbw53I+yaNpEiaZAzlmCuwMoJqGywAnqVKfE/wPiV5\n"
+	"Abkfw4r/H2T36bK0vAM/4RnBddbU5d28ahARC7Xl6aMjMCEwDwYDVR0TAQH/BAUw\n"
+	"AwEB/zAOBgNVHQ8BAf8EBAMCAQYwCgYIKoZIzj0EAwIDSAAwRQIgWACQ/oftH4xg\n"
+	"f6/BOdxxxSFUSWb3jYIa8Wmg97eJunQCIQCJdljFFOJ+eZ02Jms25CzlY06oKFzx\n"
+	"M8NRmVm9/48wZw==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char deep_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBhDCCASqgAwIBAgIUYJuVdg1noT96yaOaVUl4/N2o4MkwCgYIKoZIzj0EAwIw\n"
+	"HDEaMBgGA1UEAwwRVGVzdCBJbnRlcm1lZGlhdGUwIBcNMjAwMTAxMDAwMDAwWhgP\n"
+	"MjEyMDAxMDEwMDAwMDBaMBUxEzARBgNVBAMMCmd3LmV4YW1wbGUwWTATBgcqhkjO\n"
+	"PQIBBggqhkjOPQMBBwNCAAQDphK63PTtUIVGei9b0VjdGcHo8cOXM22eRRvCjYt3\n"
+	"DNKsdhu0uhl1pfBwQgsM4sf925JWeDDJtqB5QjS/SnG8o08wTTAMBgNVHRMBAf8E\n"
+	"AjAAMD0GA1UdEQQ2MDSCCmd3LmV4YW1wbGWCDioud2lsZC5leGFtcGxlhwR/AAAB\n"
+	"hxAAAAAAAAAAAAAAAAAAAAABMAoGCCqGSM49BAMCA0gAMEUCIA9LLUE/pHWLUTl9\n"
+	"13tN7UzJ8q8/v445NTY2Y1dbybdeAiEAvpNGO93LWUpWV6UurLTZmZZlxLE74tDo\n"
+	"eHq++EJ34LE=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char deep_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEICTCoh2qo0IpE7WkjrGs8dJ+FdhMvsP9zvaVAbmsxT/YoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEA6YSutz07VCFRnovW9FY3RnB6PHDlzNtnkUbwo2LdwzSrHYbtLoZ\n"
+	"daXwcEILDOLH/duSVngwybageUI0v0pxvA==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char clone_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBijCCATGgAwIBAgICEmcwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJVGVzdCBS\n"
+	"b290MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAUMRIwEAYDVQQD\n"
+	"DAlUZXN0IFJvb3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQQo+ZxttYMWuK0\n"
+	"yewslIWuz/FKSMr5zgSnDShKaK5curp0HLVhJ2m60tLRzI1YG13OLHL5lOkVw4wz\n"
+	"aeVHHqEqo3EwbzAdBgNVHQ4EFgQUf6UT4eiwwnZ2PJ6unsRe4eBQByQwDwYDVR0T\n"
+	"AQH/BAUwAwEB/zA9BgNVHREENjA0ggpndy5leGFtcGxlgg4qLndpbGQuZXhhbXBs\n"
+	"ZYcEfwAAAYcQAAAAAAAAAAAAAAAAAAAAATAKBggqhkjOPQQDAgNHADBEAiBgD30Y\n"
+	"WzfqnulP5PYdp3EksPXfCGpdCFFytLmWIOAzhwIgGmsngVk7dDyLgjkOrxBXIwYu\n"
+	"mgOyIamYU0Cv62UhtN4=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char clone_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIHgGFAlfCEl7Z9jbYVXHqHVJOT6yMWSOekRzpNMtIpqyoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEEKPmcbbWDFritMnsLJSFrs/xSkjK+c4Epw0oSmiuXLq6dBy1YSdp\n"
+	"utLS0cyNWBtdzixy+ZTpFcOMM2nlRx6hKg==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char client_clone_certificate[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBQjCB6aADAgECAhQRJsgr7D9kc8F0me28P4rx7TkFSjAKBggqhkjOPQQDAjAW\n"
+	"MRQwEgYDVQQDDAtDbGllbnQgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw\n"
+	"MTAwMDAwMFowFjEUMBIGA1UEAwwLQ2xpZW50IFJvb3QwWTATBgcqhkjOPQIBBggq\n"
+	"hkjOPQMBBwNCAAQQo+ZxttYMWuK0yewslIWuz/FKSMr5zgSnDShKaK5curp0HLVh\n"
+	"J2m60tLRzI1YG13OLHL5lOkVw4wzaeVHHqEqoxMwETAPBgNVHRMBAf8EBTADAQH/\n"
+	"MAoGCCqGSM49BAMCA0gAMEUCIEeIwTbZ42NbP4ob1NbYrFyHn/MYt9yf7tvYyz6d\n"
+	"iviAAiEA3Y8Nt3OzehsukVEFW/TJ3l0hLgcYG/VSNucSJhS/Ud8=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char client_clone_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEIHgGFAlfCEl7Z9jbYVXHqHVJOT6yMWSOekRzpNMtIpqyoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEEKPmcbbWDFritMnsLJSFrs/xSkjK+c4Epw0oSmiuXLq6dBy1YSdp\n"
+	"utLS0cyNWBtdzixy+ZTpFcOMM2nlRx6hKg==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+#endif
