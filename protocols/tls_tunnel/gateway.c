@@ -1,0 +1,94 @@
+/* protocols/tls_tunnel/gateway.c - the gateway's service on one worker; see gateway.h. */
+#include <stdlib.h>
+
+#include "protocols/tls_tunnel/inside.h"
+#include "protocols/tls_tunnel/wire.h"
+
+static void public_opened(struct listening *listening, int error)
+{
+	struct gateway *gateway = OWNER(listening, struct gateway, public);
+	if (gateway->settings->listens)
+		gateway->settings->listens(&listening->address, error);
+}
+
+static void public_closed(struct listening *listening) {}
+
+static void gateway_start(struct service *service)
+{
+	struct gateway *gateway = gateway_of(service);
+	if (service->hub->index != 0)
+		return;
+	const struct config_gateway *config = gateway->settings->config;
+	gateway->public = (struct listening){.address = config->listen_addr,
+					     .service = service,
+					     .detector = &gateway->settings->detector.detector,
+					     .tls = gateway->settings->tls,
+					     .spread = true,
+					     .guarded = true,
+					     .sources = {.allow = config->sources_allow,
+							 .allow_count = config->sources_allow_count,
+							 .deny = config->sources_deny,
+							 .deny_count = config->sources_deny_count},
+					     .opened = public_opened,
+					     .closed = public_closed};
+	hub_listen(service->hub, &gateway->public);
+}
+
+/* Links go on until their channels have ended; nobody new is taken. */
+static void gateway_drain(struct service *service)
+{
+	struct gateway *gateway = gateway_of(service);
+	if (gateway->public.asked)
+		hub_unlisten(service->hub, &gateway->public);
+	for (struct link *link = gateway->offerings.next; link != &gateway->offerings; link = link->next) {
+		struct offering *offering = OWNER(link, struct offering, gateway_link);
+		offering_close(offering);
+		if (offering->session) {
+			session_say(offering->session, EVENT_GOAWAY);
+			session_drain(offering->session);
+		}
+	}
+}
+
+static void gateway_destroy(struct service *service)
+{
+	struct gateway *gateway = gateway_of(service);
+	while (!list_is_empty(&gateway->offerings))
+		offering_free(OWNER(gateway->offerings.next, struct offering, gateway_link));
+	claims_fini(gateway);
+	registry_fini(&gateway->registry);
+	free(gateway);
+}
+
+/* A visitor on another worker wants a link of this one. */
+static void gateway_ferried(struct service *service, const struct event *event)
+{
+	struct gateway *gateway = gateway_of(service);
+	const struct registry_entry *entry =
+	    registry_find(&gateway->registry, event->target->host, event->target->port);
+	struct session *link = entry ? entry->session : NULL;
+	if (!link || !channel_open(link, event->channel->pair, event->target))
+		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
+}
+
+static const struct service_table table = {.name = "tls_tunnel gateway",
+					   .start = gateway_start,
+					   .ferried = gateway_ferried,
+					   .drain = gateway_drain,
+					   .destroy = gateway_destroy};
+
+struct service *gateway_create(struct hub *hub, struct gateway_settings *settings)
+{
+	struct gateway *gateway = calloc(1, sizeof *gateway);
+	if (!gateway)
+		return NULL;
+	check(hub->service_count < SERVICES_MAX);
+	gateway->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
+	gateway->settings = settings;
+	registry_init(&gateway->registry);
+	list_init(&gateway->offerings);
+	list_init(&gateway->claims);
+	list_init(&gateway->holders);
+	hub->services[hub->service_count++] = &gateway->service;
+	return &gateway->service;
+}

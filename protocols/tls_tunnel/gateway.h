@@ -1,0 +1,32 @@
+/* protocols/tls_tunnel/gateway.h - the gateway's policy: who may log in, who publishes what, who reaches
+ * whom.
+ *
+ * One service per worker. Links log in, publish and visit on the worker where they live; which (name, port)
+ * belongs to which link is decided on worker 0 alone (claims.c) and known everywhere by replicas. A published
+ * port is listened on by its link's worker (offering.c); its users reach the link there, a visitor reaches it
+ * over a ferry.
+ */
+#ifndef PROTOCOLS_TLS_TUNNEL_GATEWAY_H
+#define PROTOCOLS_TLS_TUNNEL_GATEWAY_H
+
+#include "core/config.h"
+#include "core/registry.h"
+#include "core/request.h"
+#include "protocols/detect.h"
+
+/* Immutable after start. */
+struct gateway_settings {
+	const struct config_gateway *config;
+	const struct tls_settings *tls;
+	struct gateway_detector detector;        /* .tls_tunnel_service: set by the first gateway_create */
+	/* Told once, on worker 0: the gateway listens (0), or why it does not (-errno). */
+	void (*listens)(const struct address *address, int error);
+};
+
+/* This worker's service, on hub->services. NULL: no memory. */
+struct service *gateway_create(struct hub *hub, struct gateway_settings *settings);
+
+extern const struct role role_gateway_link;      /* of links */
+extern const struct role role_gateway_user;      /* of a published port's users */
+
+#endif

@@ -1,0 +1,302 @@
+/* protocols/tls_tunnel/link.c - the gateway's side of one link: login, what it publishes, whom it visits; and
+ * the users of published ports.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/constant.h"
+#include "core/log.h"
+#include "protocols/tls_tunnel/inside.h"
+#include "protocols/tls_tunnel/wire.h"
+
+struct link_state {
+	struct offering *offering;               /* from PUBLISH on */
+	const struct config_identity *identity;  /* NULL: the shared key */
+	struct credentials shown;                /* features and instance; the slices are not kept */
+	bool authed, submitted;
+	enum reason verdict;                     /* of AUTH, then of PUBLISH */
+	struct refused_item { char text[HOST_SIZE + 32]; } *refused_texts;
+	struct slice *refused;                   /* into refused_texts; only until they are said */
+	uint32_t refused_count;
+	struct note note;
+	struct publication about;
+};
+
+static struct link_state *state_of(const struct session *session) { return session->role_state; }
+
+/* ---- login ---- */
+
+/* Every key is compared, so that the time tells nothing. */
+static bool key_is_known(const struct config_gateway *config, struct slice key,
+			 const struct config_identity **identity)
+{
+	bool is_shared = secret_equal(secret_slice(&config->auth_key), key);
+	bool known = is_shared && secret_is_set(&config->auth_key);
+	*identity = NULL;
+	for (size_t i = 0; i < config->identity_count; i++)
+		if (secret_equal(secret_slice(&config->identities[i].auth_key), key))
+			*identity = &config->identities[i];
+	return known || *identity;
+}
+
+static void link_auth(struct session *session, const struct event *event)
+{
+	struct link_state *state = state_of(session);
+	const struct config_gateway *config = gateway_of(session->service)->settings->config;
+	state->shown.features = event->credentials->features;
+	memcpy(state->shown.instance, event->credentials->instance, sizeof state->shown.instance);
+	bool known = key_is_known(config, event->credentials->secret, &state->identity);
+	state->verdict = known ? REASON_OK : REASON_AUTH;
+	if (known) {
+		log_info("logged in", TEXT("peer", session->peer),
+			 TEXT("identity", state->identity ? state->identity->name : "shared key"),
+			 TEXT("peer_is", state->shown.features & FEATURE_OURS ? "tunnel" : "stock"),
+			 NUMBER("worker", session->hub->index));
+	} else {
+		hub_count(session->hub, COUNTER_logins_refused, 1);
+		text_copy(session->why_text, sizeof session->why_text, slice_of("wrong auth_key"));
+	}
+	state->authed = known;
+	session_say(session, EVENT_AUTHED);
+}
+
+/* ---- publishing ---- */
+
+/* Room for so many refusals. False: no memory, the session has been ended. */
+static bool refusals_reserve(struct session *session, uint32_t count)
+{
+	struct link_state *state = state_of(session);
+	state->refused_texts = calloc(count + 1, sizeof *state->refused_texts);
+	state->refused = calloc(count + 1, sizeof *state->refused);
+	if (state->refused_texts && state->refused)
+		return true;
+	session_end(session, REASON_MEMORY, NULL, false);
+	return false;
+}
+
+static void refusals_free(struct link_state *state)
+{
+	free(state->refused_texts);
+	free(state->refused);
+	state->refused_texts = NULL;
+	state->refused = NULL;
+	state->refused_count = 0;
+}
+
+/* "WHAT: NAME", "NAME:PORT" */
+static void refusal_add(struct link_state *state, const char *first, const char *between, const char *second)
+{
+	char *text = state->refused_texts[state->refused_count].text;
+	snprintf(text, sizeof state->refused_texts->text, "%s%s%s", first, between, second);
+	state->refused[state->refused_count++] = slice_of(text);
+}
+
+static void refuse_all(struct session *session, const char *what, const char *name)
+{
+	struct link_state *state = state_of(session);
+	if (!refusals_reserve(session, 1))
+		return;
+	state->verdict = REASON_FORBIDDEN;
+	refusal_add(state, what, ": ", name);
+	session_say(session, EVENT_PUBLISHED);
+}
+
+/* The first rule that is broken, as the original words it; NULL: none is. */
+static const char *fault_of(const struct session *session, const struct publication *all, uint32_t count,
+			    uint32_t at)
+{
+	const struct gateway *gateway = gateway_of(session->service);
+	const struct config_identity *identity = state_of(session)->identity;
+	const struct publication *one = &all[at];
+	for (uint32_t i = 0; i < at; i++) {
+		if (all[i].visitor)
+			continue;
+		if (strcmp(all[i].name, one->name) == 0)
+			return "Duplicate proxy name";
+		if (all[i].publish_port == one->publish_port &&
+		    strcmp(all[i].publish_addr, one->publish_addr) == 0)
+			return "Duplicate binding";
+	}
+	if (!one->publish_port || !one->local_port || !one->publish_addr[0] || !one->name[0])
+		return "Invalid proxy";
+	if (one->publish_port == gateway->public.address.port ||
+	    one->publish_port == gateway->settings->config->listen_addr.port)
+		return "Port conflict";
+	if (identity && identity->port_count &&
+	    !port_ranges_have(identity->ports, identity->port_count, one->publish_port))
+		return "Port not allowed";
+	return NULL;
+}
+
+static void link_publish(struct session *session, const struct event *event)
+{
+	struct link_state *state = state_of(session);
+	if (!state->authed || state->submitted) {
+		session_end(session, REASON_PROTOCOL, "submit_config before authenticate, or twice", false);
+		return;
+	}
+	state->submitted = true;
+	for (uint32_t i = 0; i < event->publication_count; i++) {
+		const struct publication *one = &event->publications[i];
+		const char *fault =
+		    one->visitor ? NULL : fault_of(session, event->publications, event->publication_count, i);
+		if (!fault)
+			continue;
+		bool binding = strcmp(fault, "Duplicate binding") == 0;
+		char where[HOST_SIZE + 8];
+		snprintf(where, sizeof where, "%s:%u", one->publish_addr, one->publish_port);
+		refuse_all(session, fault, binding ? where : one->name);
+		return;
+	}
+	if (event->publication_count > OFFERS_MAX) {
+		refuse_all(session, "Too many proxies", "at most 1024");
+		return;
+	}
+	struct gateway *gateway = gateway_of(session->service);
+	state->offering =
+	    offering_create(gateway, session, &state->shown, event->publications, event->publication_count);
+	if (!state->offering || !claim_ask(state->offering))
+		session_end(session, REASON_MEMORY, NULL, false);
+}
+
+void link_claimed(struct offering *offering)
+{
+	struct session *session = offering->session;
+	struct link_state *state = state_of(session);
+	if (!refusals_reserve(session, offering->count))
+		return;
+	for (uint32_t i = 0; i < offering->count; i++) {
+		char port[8];
+		snprintf(port, sizeof port, "%u", offering->offers[i].port);
+		if (offering->offers[i].refused)
+			refusal_add(state, offering->offers[i].name, ":", port);
+	}
+	bool all = offering->count && state->refused_count == offering->count;
+	state->verdict = all ? REASON_LIMIT : REASON_OK;
+	if (state->refused_count)
+		log_warn("proxies refused: another client holds them", TEXT("peer", session->peer),
+			 NUMBER("refused", state->refused_count), NUMBER("of", offering->count));
+	session_say(session, EVENT_PUBLISHED);
+	if (!all)
+		offering_listen(offering);
+}
+
+/* ---- visiting ---- */
+
+static void link_open(struct session *session, const struct event *event)
+{
+	struct gateway *gateway = gateway_of(session->service);
+	struct hub *hub = session->hub;
+	const struct registry_entry *entry =
+	    registry_find(&gateway->registry, event->target->host, event->target->port);
+	struct target target = *event->target;
+	struct session *to = NULL;
+	target.service = session->service->index;
+	if (entry)
+		to = entry->worker == hub->index ? entry->session : hub->ferries[entry->worker];
+	if (to && !hub->draining && channel_open(to, event->channel->pair, &target))
+		return;
+	char text[CHANNEL_TEXT_SIZE];
+	snprintf(text, sizeof text, "Proxy '%s' with publish_port %u not found or client not connected",
+		 target.host, target.port);
+	channel_refuse(event->channel, REASON_NOT_FOUND, text);
+	log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", target.host),
+		 NUMBER("port", target.port),
+		 TEXT("reason", to ? "no room" : "nothing is published under that name and port"));
+}
+
+/* ---- the role ---- */
+
+static void link_event(struct session *session, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_AUTH:
+		link_auth(session, event);
+		break;
+	case EVENT_PUBLISH:
+		link_publish(session, event);
+		break;
+	case EVENT_OPEN:
+		link_open(session, event);
+		break;
+	case EVENT_GOAWAY:
+		session_drain(session);
+		break;
+	default:
+		break;
+	}
+}
+
+static void link_fill(struct session *session, struct event *event)
+{
+	struct link_state *state = state_of(session);
+	switch (event->kind) {
+	case EVENT_AUTHED:
+		event->reason = state->verdict;
+		event->credentials = &state->shown;
+		break;
+	case EVENT_PUBLISHED:
+		event->reason = state->verdict;
+		event->refused = state->refused;
+		event->refused_count = state->refused_count;
+		break;
+	case EVENT_NOTE:
+		if (state->offering && offering_note(state->offering, &state->note, &state->about))
+			event->note = &state->note;
+		break;
+	default:
+		break;
+	}
+}
+
+static void link_said(struct session *session, enum event_kind kind)
+{
+	struct link_state *state = state_of(session);
+	if (kind == EVENT_NOTE && state->offering)
+		offering_noted(state->offering);
+	if (kind == EVENT_PUBLISHED)
+		refusals_free(state);
+}
+
+static void link_ended(struct session *session)
+{
+	struct link_state *state = state_of(session);
+	struct gateway *gateway = gateway_of(session->service);
+	refusals_free(state);
+	registry_set_session(&gateway->registry, session->id, NULL);
+	if (state->offering)
+		offering_end(state->offering);
+	hub_count(session->hub, COUNTER_links_closed, 1);
+	log_at(reason_is_error(session->why) && session->why != REASON_LOST ? LOG_WARN : LOG_INFO,
+	       "link ended", TEXT("peer", session->peer), TEXT("reason", reason_text(session->why)),
+	       TEXT("detail", session->why_text));
+}
+
+const struct role role_gateway_link = {
+	.name = "tls_tunnel link",
+	.session_size = sizeof(struct link_state),
+	.event = link_event,
+	.fill = link_fill,
+	.said = link_said,
+	.ended = link_ended,
+};
+
+/* ---- users of a published port ---- */
+
+static void user_event(struct session *session, const struct event *event)
+{
+	struct hub *hub = session->hub;
+	if (event->kind != EVENT_OPEN)
+		return;
+	const struct registry_entry *entry =
+	    registry_find(&gateway_of(session->service)->registry, event->target->host, event->target->port);
+	if (entry && entry->worker != hub->index) {
+		session_move(session, entry->worker);
+		return;
+	}
+	struct session *link = entry ? entry->session : NULL;
+	if (!link || !channel_open(link, event->channel->pair, event->target))
+		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
+}
+
+const struct role role_gateway_user = {.name = "published port", .event = user_event};

@@ -1,0 +1,256 @@
+/* protocols/tls_tunnel/stream.c - the dialogue at the start of a stream; see tunnel.h.
+ *
+ * Opened by the server (proxy stream): u16 publish_port, no answer. Opened by the client (visitor stream):
+ * u16 n, name of n bytes, u16 publish_port; the answer is 01, or 00 u16 n, text of n bytes, and RST. Its
+ * bytes count for the windows.
+ */
+#include "protocols/tls_tunnel/tunnel.h"
+
+enum { NAME_MAX_SIZE = 255, PORT_SIZE = 2, SIZE_SIZE = 2, VERDICT_SIZE = 1, REFUSAL_TEXT_MAX = 4096 };
+
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text); /* NULL when it is none */
+	json_decref(string);
+	return string != NULL;
+}
+
+/* It cannot be opened: RST, after 00 and the text where the peer waits for a verdict. */
+static enum status refuse(struct channel *channel, bool verdict, enum reason reason, const char *text)
+{
+	struct stream *stream = stream_of(channel);
+	stream->dialogue = DIALOGUE_NONE;
+	stream->verdict = verdict;
+	channel_refuse(channel, reason, text);
+	return STATUS_OK;
+}
+
+static enum status deliver_open(struct session *session, struct channel *channel)
+{
+	stream_of(channel)->dialogue = DIALOGUE_NONE;
+	struct event event = {.kind = EVENT_OPEN, .channel = channel, .target = &channel->target};
+	channel->target.network = NETWORK_TCP;
+	channel->target.published = true;
+	return session_deliver(session, &event);
+}
+
+/* One byte of the header that the server reads. The name goes straight to where it is wanted. *over: the
+ * dialogue is. */
+static enum status hear_name(struct session *session, struct channel *channel, uint8_t byte, bool *over)
+{
+	struct stream *stream = stream_of(channel);
+	struct target *target = &channel->target;
+	uint16_t at = stream->used++;
+	*over = true;
+	if (at < SIZE_SIZE) {
+		stream->size = (uint16_t)(stream->size << 8 | byte);
+		if (stream->used == SIZE_SIZE && (stream->size == 0 || stream->size > NAME_MAX_SIZE))
+			return refuse(channel, true, REASON_PROTOCOL,
+				      "Invalid proxy name length (must be 1-255 bytes)");
+		*over = false;
+		return STATUS_OK;
+	}
+	if (at < SIZE_SIZE + stream->size) {
+		target->host[at - SIZE_SIZE] = (char)byte;
+		if (!byte) /* no name that can be published has one */
+			return refuse(channel, false, REASON_PROTOCOL, NULL);
+		*over = false;
+		return STATUS_OK;
+	}
+	target->port = (uint16_t)(target->port << 8 | byte);
+	if (stream->used < SIZE_SIZE + stream->size + PORT_SIZE) {
+		*over = false;
+		return STATUS_OK;
+	}
+	target->host[stream->size] = 0;
+	if (!is_utf8(target->host))
+		return refuse(channel, false, REASON_PROTOCOL, NULL);
+	stream->verdict = true;
+	return deliver_open(session, channel);
+}
+
+static enum status hear_port(struct session *session, struct channel *channel, uint8_t byte, bool *over)
+{
+	struct stream *stream = stream_of(channel);
+	channel->target.port = (uint16_t)(channel->target.port << 8 | byte);
+	*over = ++stream->used == PORT_SIZE;
+	return *over ? deliver_open(session, channel) : STATUS_OK;
+}
+
+static enum reason reason_of_refusal(struct slice text)
+{
+	static const char found_not[] = "not found or client not connected";
+	if (text.size >= sizeof found_not - 1 && memmem(text.at, text.size, found_not, sizeof found_not - 1))
+		return REASON_NOT_FOUND;
+	return REASON_REFUSED;
+}
+
+/* The channel is gone after a refusal. */
+static enum status hear_verdict(struct session *session, struct tunnel *tunnel, struct channel *channel,
+				uint8_t byte, bool *over)
+{
+	struct stream *stream = stream_of(channel);
+	struct event event = {.kind = EVENT_OPENED, .channel = channel};
+	uint16_t at = stream->used++;
+	if (at == 0 && byte == 1) {
+		*over = true;
+		stream->dialogue = DIALOGUE_NONE;
+		return session_deliver(session, &event);
+	}
+	if (at == 0)
+		return byte == 0 ? STATUS_OK
+				 : tunnel_fault(session, tunnel, "a verdict that is neither 0 nor 1");
+	if (at < VERDICT_SIZE + SIZE_SIZE) {
+		stream->size = (uint16_t)(stream->size << 8 | byte);
+		if (stream->used == VERDICT_SIZE + SIZE_SIZE) {
+			tunnel->refusal_id = stream->id;
+			tunnel->refusal_used = 0;
+		}
+	} else if (tunnel->refusal_id == stream->id && tunnel->refusal_used < CHANNEL_TEXT_SIZE) {
+		tunnel->refusal_text[tunnel->refusal_used++] = byte;
+	}
+	size_t size = VERDICT_SIZE + SIZE_SIZE + (stream->size > REFUSAL_TEXT_MAX ? 0 : stream->size);
+	if (stream->used < VERDICT_SIZE + SIZE_SIZE || stream->used < size)
+		return STATUS_OK;
+	*over = true;
+	stream->dialogue = DIALOGUE_NONE;
+	if (tunnel->refusal_id == stream->id)
+		event.text = (struct slice){tunnel->refusal_text, tunnel->refusal_used};
+	event.reason = reason_of_refusal(event.text);
+	return session_deliver(session, &event);
+}
+
+enum status stream_decode(struct session *session, struct tunnel *tunnel, struct channel *channel,
+			  struct slice bytes, size_t *taken)
+{
+	bool verdict = stream_of(channel)->dialogue == DIALOGUE_VERDICT, over = false;
+	enum status status = STATUS_OK;
+	*taken = 0;
+	while (!over && *taken < bytes.size && status == STATUS_OK) {
+		uint8_t byte = bytes.at[(*taken)++];
+		if (!channel_heard(channel, 1))
+			return tunnel_fault(session, tunnel, "sent more data than its window allows");
+		channel_ate(channel, 1);
+		if (verdict)
+			status = hear_verdict(session, tunnel, channel, byte, &over);
+		else if (session->client)
+			status = hear_port(session, channel, byte, &over);
+		else
+			status = hear_name(session, channel, byte, &over);
+	}
+	return status;
+}
+
+void streams_unstick(struct session *session, struct tunnel *tunnel)
+{
+	struct link *next;
+	for (struct link *link = session->channels.next; link != &session->channels; link = next) {
+		struct channel *channel = OWNER(link, struct channel, session_link);
+		struct stream *stream = stream_of(channel);
+		uint32_t id = stream->id;
+		bool starved = stream->fin_heard && channel->credit == 0;
+		next = link->next;
+		if (!starved || !stream->starved) {
+			stream->starved = starved;
+			continue;
+		}
+		/* only this channel goes: its partner belongs to a conn or to another link, or loses its pair
+		 * later */
+		struct event event = {.kind = EVENT_RESET, .channel = channel, .reason = REASON_STALLED};
+		session_deliver(session, &event);
+		tunnel_refuse(session, tunnel, id);
+	}
+}
+
+void streams_expire(struct session *session, struct tunnel *tunnel, struct instant now)
+{
+	struct instant next = INSTANT_NEVER;
+	for (struct link *link = session->channels.next; link != &session->channels; link = link->next) {
+		struct channel *channel = OWNER(link, struct channel, session_link);
+		struct stream *stream = stream_of(channel);
+		if (stream->dialogue != DIALOGUE_HEADER)
+			continue;
+		if (instant_before(now, stream->until))
+			next = instant_min(next, stream->until);
+		else
+			refuse(channel, false, REASON_TIMEOUT, NULL);
+	}
+	/* not at every stream's own instant: a walk a second is enough */
+	struct instant soonest = instant_after(now, DURATION_S(1));
+	tunnel->header_at = next.ns == INSTANT_NEVER.ns	    ? (struct instant){0}
+			    : instant_before(next, soonest) ? soonest
+							    : next;
+}
+
+/* ---- saying ---- */
+
+enum status stream_encode_open(struct session *session, struct tunnel *tunnel, const struct event *event,
+			       struct writer *writer)
+{
+	struct channel *channel = event->channel;
+	struct stream *stream = stream_of(channel);
+	struct slice name = slice_of(event->target->host);
+	if (!tunnel->open_now)
+		return STATUS_MORE;
+	if (tunnel->next_id < 2 || tunnel->next_id > UINT32_MAX - 2) {
+		session_end(session, REASON_LIMIT, "all stream ids have been used", true);
+		return STATUS_MORE;
+	}
+	size_t size = session->client ? SIZE_SIZE + name.size + PORT_SIZE : PORT_SIZE;
+	writer_begin(writer, CHUNK_BINARY);
+	uint8_t *at = writer_room(writer, YAMUX_HEADER_SIZE + size);
+	yamux_encode(at, YAMUX_DATA, YAMUX_SYN, tunnel->next_id, (uint32_t)size);
+	at += YAMUX_HEADER_SIZE;
+	if (session->client) {
+		put16(at, (uint16_t)name.size);
+		memcpy(at + SIZE_SIZE, name.at, name.size);
+		at += SIZE_SIZE + name.size;
+	}
+	put16(at, event->target->port);
+	enum status status = writer_end(writer);
+	if (status != STATUS_OK)
+		return status;
+	stream->id = tunnel->next_id;
+	tunnel->next_id += 2;
+	channel_set_id(channel, &stream->id, sizeof stream->id);
+	channel->credit -= size;
+	if (session->client)
+		stream->dialogue = DIALOGUE_VERDICT;
+	else
+		channel->traits |= TRAIT_SILENT_OPEN;
+	return STATUS_OK;
+}
+
+enum status stream_encode_opened(const struct event *event, struct writer *writer)
+{
+	struct channel *channel = event->channel;
+	struct stream *stream = stream_of(channel);
+	bool accepted = event->reason == REASON_OK;
+	struct slice text = {event->text.at, size_min(event->text.size, CHANNEL_TEXT_SIZE)};
+	if (accepted && !stream->verdict)
+		return STATUS_OK;
+	size_t size = !stream->verdict ? 0 : accepted ? VERDICT_SIZE : VERDICT_SIZE + SIZE_SIZE + text.size;
+	if (channel->credit < size)
+		return STATUS_MORE;
+	writer_begin(writer, CHUNK_BINARY);
+	if (size) {
+		uint8_t *at = writer_room(writer, YAMUX_HEADER_SIZE + size);
+		yamux_encode(at, YAMUX_DATA, stream->ack_owed ? YAMUX_ACK : 0, stream->id, (uint32_t)size);
+		at[YAMUX_HEADER_SIZE] = accepted;
+		if (!accepted) {
+			put16(at + YAMUX_HEADER_SIZE + VERDICT_SIZE, (uint16_t)text.size);
+			memcpy(at + YAMUX_HEADER_SIZE + VERDICT_SIZE + SIZE_SIZE, text.at, text.size);
+		}
+	}
+	if (!accepted)
+		yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, YAMUX_RST, stream->id, 0);
+	enum status status = writer_end(writer);
+	if (status != STATUS_OK)
+		return status;
+	stream->ack_owed = false;
+	if (accepted) {
+		stream->verdict = false;
+		channel->credit -= size;
+	}
+	return STATUS_OK;
+}

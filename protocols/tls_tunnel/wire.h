@@ -1,0 +1,23 @@
+/* protocols/tls_tunnel/wire.h - TLS Tunnel, generation 1.5, as a wire: yamux with a JSON-RPC control stream.
+ *
+ * session->client: the yamux client (odd ids, 1 = control), opens visitor streams; else the yamux server
+ * (even ids), opens proxy streams. Sources: RFC-less; the byte facts are of TLS Tunnel 1.5.1 and of both
+ * yamux implementations. Normalisation: OPENED{refused} on a proxy stream is RST (reason other); towards a
+ * peer that has not shown FEATURE_OURS CLOSE is FIN and a RST from it is CLOSE; between our own ends CLOSE is
+ * FIN|RST in one frame and RST is RESET.
+ */
+#ifndef PROTOCOLS_TLS_TUNNEL_WIRE_H
+#define PROTOCOLS_TLS_TUNNEL_WIRE_H
+
+#include "core/session.h"
+
+extern const struct wire wire_tls_tunnel;
+
+/* What the peer has shown, once it is known: enum feature bits. */
+uint32_t tls_tunnel_features(const struct session *session);
+/* Last measured round trip; 0: none yet. */
+struct duration tls_tunnel_rtt(const struct session *session);
+/* Asks the peer for a sign of life now; it is heard from when session->heard_at moves. */
+void tls_tunnel_probe(struct session *session);
+
+#endif

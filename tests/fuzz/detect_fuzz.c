@@ -1,0 +1,26 @@
+/* tests/fuzz/detect_fuzz.c - the first bytes of a connection: once decided, more bytes change nothing. */
+#include "protocols/detect.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	static const struct role role = {.name = "gateway"};
+	static const struct gateway_detector gateway = {.detector = {gateway_detect},
+							.tls_tunnel_role = &role};
+	enum status last = STATUS_MORE;
+	const char *refusal = NULL;
+	for (size_t part = 0; part <= size; part++) {
+		struct detect_answer answer = {0};
+		enum status status =
+		    gateway.detector.detect(&gateway.detector, NULL, (struct slice){bytes, part}, &answer);
+		check(status == STATUS_OK || status == STATUS_MORE || status == STATUS_PROTOCOL);
+		check(last == STATUS_MORE || (status == last && answer.refusal == refusal));
+		check((status == STATUS_PROTOCOL) == (answer.refusal != NULL));
+		check((status == STATUS_OK) == (answer.wire != NULL));
+		check(part < DETECT_BYTES_MAX || status != STATUS_MORE);
+		last = status;
+		refusal = answer.refusal;
+	}
+	return 0;
+}

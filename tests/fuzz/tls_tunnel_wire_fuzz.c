@@ -1,0 +1,105 @@
+/* tests/fuzz/tls_tunnel_wire_fuzz.c - a whole link hears anything: in any pieces, before and after its login,
+ * with users that come and go meanwhile. It may end, nothing else may happen.
+ *
+ * Byte 0: the side, and whether it is logged in first. Then records: a size byte n, and n bytes that are
+ * heard at once; n = 255 is an action of our own end.
+ */
+#include "tests/unit/wire_world.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void hear_text(int side, uint32_t flags, const char *json)
+{
+	struct bytes bytes = {0};
+	uint8_t head[16] = {0, 0, 0, (uint8_t)flags, 0, 0, 0, 1};
+	put32(head + 8, (uint32_t)strlen(json) + 4);
+	put32(head + 12, (uint32_t)strlen(json));
+	bytes_add(&bytes, head, sizeof head);
+	bytes_add(&bytes, json, strlen(json));
+	for (int i = 0; i < 8 && world.link[side]; i++) {
+		world_feed(world.link[side], &bytes);
+		world_turn(false);
+	}
+	free(bytes.at);
+}
+
+static void log_in(int side)
+{
+	if (side == CLIENT) {
+		hear_text(side, 2,
+			  "{\"jsonrpc\":\"2.0\",\"result\":{\"features\":[\"half-close\"]},\"id\":1}");
+		hear_text(side, 0, "{\"jsonrpc\":\"2.0\",\"result\":{\"rejected_proxies\":[]},\"id\":2}");
+		return;
+	}
+	hear_text(side, 1,
+		  "{\"jsonrpc\":\"2.0\",\"method\":\"authenticate\",\"params\":{\"auth_key\":\"k\","
+		  "\"features\":[\"half-close\"]}}");
+	hear_text(side, 0, "{\"jsonrpc\":\"2.0\",\"method\":\"submit_config\",\"params\":{\"proxies\":[]}}");
+}
+
+static void act(int side, uint8_t what)
+{
+	struct conn *conn = world.conn_count ? &world.conns[what / 8 % world.conn_count] : NULL;
+	switch (what % 8) {
+	case 0:
+		if (world.conn_count < CONNS_MAX / 2)
+			world_ask(side, "name", 80);
+		break;
+	case 1:
+		world_sleep(DURATION_S(31), false);
+		break;
+	case 2:
+		session_say(world.link[side], what & 8 ? EVENT_GOAWAY : EVENT_PING);
+		break;
+	case 3:
+		world.refuse_odd = !world.refuse_odd;
+		break;
+	case 4:
+		if (conn && conn->session)
+			session_end(conn->session, REASON_LOST, NULL, false);
+		break;
+	case 5:
+		if (conn)
+			conn->in_ended = true;
+		break;
+	default:
+		if (conn && !conn->in_ended)
+			bytes_add(&conn->in, "payload payload payload", 23);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	if (!size)
+		return 0;
+	int side = bytes[0] & 1;
+	world_init(size);
+	world.script[side].credentials =
+	    (struct credentials){.secret = slice_of("key"), .features = bytes[0] >> 2 & 1};
+	world_open(side);
+	world_turn(false);
+	if (bytes[0] & 2)
+		log_in(side);
+	for (size_t at = 1; at < size && world.link[side] && world.conn_count < CONNS_MAX - 40;) {
+		size_t piece = bytes[at++];
+		if (piece == 255 && at < size) {
+			act(side, bytes[at++]);
+		} else {
+			struct bytes input = {0};
+			piece = size_min(piece, size - at);
+			bytes_add(&input, bytes + at, piece);
+			at += piece;
+			for (int i = 0; i < 300 && input.size && world.link[side]; i++) {
+				world_feed(world.link[side], &input);
+				world_drain();
+				if (world.conn_count >= CONNS_MAX - 40)
+					break;
+			}
+			free(input.at);
+		}
+		world_turn(false);
+		world.said[side].size = 0;
+	}
+	world_close();
+	return 0;
+}
