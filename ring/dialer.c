@@ -1,0 +1,244 @@
+/* ring/dialer.c - see dialer.h. */
+#include "ring/dialer.h"
+
+#include <errno.h>
+
+#include "core/log.h"
+#include "ring/process.h"
+#include "ring/stream.h"
+
+enum { ATTEMPT_MS_MIN = 2000 };
+
+struct dialing {
+	struct link worker_link;
+	struct worker *worker;
+	struct dial *dial;              /* NULL: cancelled */
+	struct op connect;
+	struct timer timer;             /* this attempt, or all */
+	struct instant deadline;
+	uint64_t serial; /* tells an answer of the resolver from one to a dialing that is gone */
+	bool resolving;
+	bool timed_out;                 /* the attempt was cancelled by its timer */
+	uint32_t count, next;
+	struct address addresses[RESOLVE_ADDRESSES_MAX];
+	enum reason why;                /* of the last attempt */
+};
+
+/* ---- ends ---- */
+
+static void dialing_destroy(struct dialing *dialing)
+{
+	struct worker *worker = dialing->worker;
+	timer_disarm(&dialing->timer);
+	link_remove(&dialing->worker_link);
+	if (dialing->dial) {
+		dialing->dial->worker_state = NULL;
+		memory_release(&worker->hub.memory, dialing->dial, sizeof *dialing->dial);
+	}
+	memory_release(&worker->hub.memory, dialing, sizeof *dialing);
+}
+
+static void dialing_fail(struct dialing *dialing, enum reason reason)
+{
+	struct session *session = dialing->dial->session;
+	char text[HOST_SIZE + 64];
+	hub_count(&dialing->worker->hub, COUNTER_dials_failed, 1);
+	text_copy(text, sizeof text, slice_of(dialing->dial->host));
+	size_t used = strlen(text);
+	text_copy(text + used, sizeof text - used, slice_of(": "));
+	text_copy(text + used + 2, sizeof text - used - 2, slice_of(reason_text(reason)));
+	if (session) {
+		dialing->dial->session = NULL;
+		session->dial = NULL;
+		session_end(session, reason, text, false);
+	}
+	dialing_destroy(dialing);
+}
+
+/* ---- connecting ---- */
+
+static void dialing_connected(struct dialing *dialing, int fd)
+{
+	struct worker *worker = dialing->worker;
+	struct dial *dial = dialing->dial;
+	struct session *session = dial->session;
+	struct tls *tls = NULL;
+	if (dial->tls) {
+		struct tls_endpoint *endpoint = worker_endpoint(worker, dial->tls);
+		tls = endpoint ? tls_create(endpoint, &worker->hub.bufs,
+					    dial->tls_name[0] ? dial->tls_name : dial->host)
+			       : NULL;
+	}
+	session->dial = NULL;
+	dial->session = NULL;
+	bool made = (tls || !dial->tls) && stream_dialled(worker, fd, session, tls, dialing->deadline);
+	if (!made) {
+		if (tls)
+			tls_destroy(tls);
+		ring_close(worker->ring, fd, true);
+		session_end(session, REASON_MEMORY, NULL, false);
+	}
+	dialing_destroy(dialing);
+}
+
+static void dialing_next(struct dialing *dialing)
+{
+	struct hub *hub = &dialing->worker->hub;
+	struct duration left = instant_since(dialing->deadline, hub->now);
+	if (left.ns <= 0)
+		dialing->why = REASON_TIMEOUT;
+	if (dialing->next == dialing->count || left.ns <= 0) {
+		dialing_fail(dialing, dialing->why ? dialing->why : REASON_UNREACHABLE);
+		return;
+	}
+	uint32_t others = dialing->count - dialing->next - 1;
+	struct duration share = {left.ns / (others + 1)};
+	if (others && duration_ms(share) < ATTEMPT_MS_MIN && duration_ms(left) > ATTEMPT_MS_MIN)
+		share = DURATION_MS(ATTEMPT_MS_MIN);
+	dialing->timed_out = false;
+	timer_arm(&hub->wheel, &dialing->timer, instant_after(hub->now, share));
+	ring_connect(dialing->worker->ring, &dialing->connect, &dialing->addresses[dialing->next++]);
+}
+
+static void connect_done(struct op *op, struct op_result result)
+{
+	struct dialing *dialing = OWNER(op, struct dialing, connect);
+	timer_disarm(&dialing->timer);
+	if (!dialing->dial || !dialing->dial->session) {
+		if (result.res >= 0)
+			ring_close(dialing->worker->ring, result.res, true);
+		dialing_destroy(dialing);
+	} else if (result.res >= 0) {
+		dialing_connected(dialing, result.res);
+	} else {
+		dialing->why = dialing->timed_out ? REASON_TIMEOUT : reason_of_errno(result.res);
+		dialing_next(dialing);
+	}
+}
+
+static void dialing_expired(struct timer *timer)
+{
+	struct dialing *dialing = OWNER(timer, struct dialing, timer);
+	if (dialing->connect.submitted) {
+		dialing->timed_out = true;
+		ring_cancel(dialing->worker->ring, &dialing->connect);
+	} else if (!dialing->resolving) {
+		dialing_next(dialing);
+	}
+}
+
+/* ---- resolving ---- */
+
+struct dial_question {
+	struct resolve_job job;
+	uint64_t serial;
+};
+
+static struct dialing *dialing_find(struct worker *worker, uint64_t serial)
+{
+	for (struct link *link = worker->dialings.next; link != &worker->dialings; link = link->next) {
+		struct dialing *dialing = OWNER(link, struct dialing, worker_link);
+		if (dialing->serial == serial)
+			return dialing;
+	}
+	return NULL;
+}
+
+static void resolved(struct hub *to, struct mail *mail)
+{
+	struct dial_question *question = OWNER(mail, struct dial_question, job.mail);
+	struct dialing *dialing = dialing_find(worker_of(to), question->serial);
+	if (dialing) {
+		dialing->resolving = false;
+		dialing->count = question->job.count;
+		memcpy(dialing->addresses, question->job.addresses, sizeof dialing->addresses);
+		dialing->why = question->job.reason;
+		if (!dialing->dial || !dialing->dial->session)
+			dialing_destroy(dialing);
+		else if (dialing->why != REASON_OK)
+			dialing_fail(dialing, dialing->why);
+		else
+			dialing_next(dialing);
+	}
+	mail_free(mail);
+}
+
+static void dialing_resolve(struct dialing *dialing)
+{
+	struct worker *worker = dialing->worker;
+	struct dial_question *question = mail_create(sizeof *question);
+	if (!question) {
+		dialing_fail(dialing, REASON_MEMORY);
+		return;
+	}
+	question->serial = dialing->serial;
+	question->job.mail.deliver = resolved;
+	question->job.mail.to = worker->hub.index;
+	question->job.port = dialing->dial->port;
+	question->job.timeout = dialing->dial->timeout;
+	text_copy(question->job.host, sizeof question->job.host, slice_of(dialing->dial->host));
+	dialing->resolving = true;
+	worker->process->resolve(worker->process, &question->job);
+}
+
+/* ---- requests ---- */
+
+void dialer_start(struct worker *worker, struct dial *dial)
+{
+	struct dialing *dialing = dial->session ? memory_acquire(&worker->hub.memory, sizeof *dialing) : NULL;
+	if (!dialing) {
+		struct session *session = dial->session;
+		if (session) {
+			session->dial = NULL;
+			session_end(session, REASON_MEMORY, NULL, false);
+		}
+		memory_release(&worker->hub.memory, dial, sizeof *dial);
+		return;
+	}
+	*dialing = (struct dialing){.worker = worker,
+				    .dial = dial,
+				    .connect = {.done = connect_done},
+				    .timer = {.expired = dialing_expired},
+				    .deadline = instant_after(worker->hub.now, dial->timeout),
+				    .serial = ++worker->dial_serial};
+	dial->worker_state = dialing;
+	list_push(&worker->dialings, &dialing->worker_link);
+	struct address *first = &dialing->addresses[0];
+	if (dial->host[0] == '/') {
+		first->family = ADDRESS_UNIX;
+		text_copy(first->path, sizeof first->path, slice_of(dial->host));
+		dialing->count = 1;
+	} else if (address_of_literal(first, dial->host, dial->port)) {
+		dialing->count = 1;
+	}
+	if (dialing->count)
+		dialing_next(dialing);
+	else
+		dialing_resolve(dialing);
+}
+
+void dialer_cancel(struct worker *worker, struct dial *dial)
+{
+	struct dialing *dialing = dial->worker_state;
+	if (!dialing) {
+		memory_release(&worker->hub.memory, dial, sizeof *dial);
+		return;
+	}
+	if (dialing->connect.submitted)
+		ring_cancel(worker->ring, &dialing->connect);
+	else
+		dialing_destroy(dialing);
+}
+
+void dialer_cancel_all(struct worker *worker)
+{
+	struct link *link = worker->dialings.next, *next;
+	for (; link != &worker->dialings; link = next) {
+		struct dialing *dialing = OWNER(link, struct dialing, worker_link);
+		next = link->next;
+		if (dialing->connect.submitted)
+			ring_cancel(worker->ring, &dialing->connect);
+		else if (!dialing->dial->session)
+			dialing_destroy(dialing);
+	}
+}

@@ -1,0 +1,120 @@
+/* ring/stream.h - one socket: descriptor, optional tls, receive side, one send in flight, deadline.
+ *
+ * Owner:  the worker. A session may sit on it; either can go first.
+ * States: HANDSHAKE (tls) -> DETECT (accepted, what it speaks is not known) -> OPEN -> CLOSING (our end is
+ * said, the peer's bytes are read and dropped so that it is not reset under what we sent) -> TERMINATING (ops
+ * are being cancelled) -> gone. TERMINATING from anywhere. Rule:   one send in flight; closed only when
+ * neither recv nor send is submitted (terminate, join, close). Limits: limits.handshake for HANDSHAKE and for
+ * DETECT and until a link is ready; STREAM_IN_MAX bytes unread before the socket is not read any more;
+ * STREAM_OUT_MAX bytes a send.
+ */
+#ifndef RING_STREAM_H
+#define RING_STREAM_H
+
+#include "core/request.h"
+#include "ring/worker.h"
+#include "tls/tls.h"
+
+enum { STREAM_IN_MAX = 256 * 1024, STREAM_LINGER_S = 5, STREAM_FLUSH_S = 5 };
+
+enum stream_state { STREAM_HANDSHAKE, STREAM_DETECT, STREAM_OPEN, STREAM_CLOSING, STREAM_TERMINATING };
+
+/* What an accepted connection is to become. A value: the listening may be gone before the connection is
+ * placed. */
+struct welcome {
+	const struct detector *detector;
+	const struct tls_settings *tls;
+	const struct wire *wire;
+	const struct carrier *carrier;
+	const struct role *role;
+	uint32_t service;               /* index in hub->services */
+	bool guarded;                   /* counted in process->sources */
+	struct target target;
+};
+
+/* What waits to be sent, and what is being sent. Only while there is any: the idle hold none. */
+struct outgoing {
+	struct part parts[WRITER_PARTS];
+	uint32_t count, next; /* plain: [0, next) is in flight; tls: [next, count) is not sealed yet */
+	struct iovec vectors[RING_SEND_PARTS];
+	size_t in_flight;               /* bytes */
+};
+
+struct stream {
+	struct link worker_link;
+	struct worker *worker;
+	struct session *session;
+	struct welcome *welcome;        /* until it has a session; of an accepted one */
+	struct tls *tls;
+	int fd;
+	enum stream_state state;
+	struct op recv, send;
+	struct bufqueue in;             /* received, not yet taken by tls or session */
+	struct piece pending;           /* plaintext that was looked at */
+	struct outgoing *out;
+	struct timer deadline;
+	struct address peer;
+	bool in_ended;                  /* the socket's end was seen */
+	bool paused;                    /* on purpose: the reader has enough */
+	bool shut, shut_done;           /* our end is to be said; was said */
+	bool abort;                     /* close as a reset */
+	bool guarded;
+	bool half_open;                 /* counted in worker->half_open_count */
+	bool dialled;
+	bool expired; /* the reader took nothing for too long: what is left is lost, and that must show */
+	bool lingers;                   /* CLOSING, all is sent: the deadline is the linger's */
+	struct duration linger;
+	struct move *move;              /* goes to another worker once its ops are home */
+};
+
+/* An accepted descriptor becomes a stream. Closes it when there is no memory. */
+void stream_accept(struct worker *worker, int fd, const struct welcome *welcome);
+/* A dialled one: session_open follows once tls (NULL: plain) is through, session_end when it fails. */
+struct stream *stream_dialled(struct worker *worker, int fd, struct session *session, struct tls *tls,
+			      struct instant deadline);
+/* A moved one: goes on with the session. */
+struct stream *stream_adopt(struct worker *worker, int fd, struct session *session,
+			    const struct address *peer, bool guarded);
+
+/* Something may be said: pumps the session while there is room. stream_out.c */
+void stream_pump(struct stream *stream);
+/* The session may be fed again. stream_in.c */
+void stream_feed(struct stream *stream);
+/* The session is over (it is about to be destroyed). */
+void stream_release(struct stream *stream);
+/* Ends it now: cancel, join, close. */
+void stream_terminate(struct stream *stream, bool abort);
+/* Lets go of the descriptor without closing it. Only with no op submitted and nothing to send. */
+int stream_detach(struct stream *stream);
+bool stream_can_move(const struct stream *stream);
+/* Memory of one that is on worker->gone. */
+void stream_destroy(struct stream *stream);
+
+/* ---- between the files of stream ---- */
+void stream_recv_arm(struct stream *stream);
+void stream_process(struct stream *stream);
+void stream_flush(struct stream *stream);
+void stream_detect(struct stream *stream);
+bool stream_out_is_empty(const struct stream *stream);
+void stream_send_done(struct op *op, struct op_result result);
+void stream_recv_done(struct op *op, struct op_result result);
+void stream_join(struct stream *stream);
+void stream_out_drop(struct stream *stream);
+void stream_fail(struct stream *stream, enum reason reason, const char *text);
+void stream_settled(struct stream *stream);
+/* The last words of a session must leave within a limit. */
+void stream_limit_flush(struct stream *stream);
+void stream_linger(struct stream *stream);
+/* Says our end and, once all is sent, waits for the peer's, at most so long; what it still sends is dropped.
+ */
+void stream_close(struct stream *stream, struct duration linger);
+/* A log line about a connection without a session. */
+void stream_log_refusal(struct stream *stream, enum reason reason, const char *text);
+/* OK: a piece with one reference; MORE; IO: there will be no more. */
+enum status stream_next_plain(struct stream *stream, struct piece *piece);
+/* Its ops are home: takes the session along. listener.c is where it arrives. */
+void stream_depart(struct stream *stream);
+void stream_move(struct stream *stream, struct move *move);
+void stream_adopt_session(struct stream *stream, struct session *session);
+
+#endif

@@ -1,0 +1,308 @@
+/* ring/stream_in.c - from the socket to the session: receive, decrypt, detect, feed, push back. */
+#include <errno.h>
+
+#include "core/detect.h"
+#include "core/log.h"
+#include "ring/stream.h"
+
+void stream_recv_arm(struct stream *stream)
+{
+	if (stream->recv.submitted || stream->in_ended || stream->paused ||
+	    stream->state == STREAM_TERMINATING)
+		return;
+	ring_recv(stream->worker->ring, &stream->recv, stream->fd);
+}
+
+/* A reader that has enough must not keep the kernel's receive buffers: what is not worth its buffer is
+ * copied. */
+static void stream_stash(struct stream *stream, struct buf *buf)
+{
+	size_t size = buf->used - buf->start;
+	bool waits = stream->session && !session_wants_input(stream->session);
+	struct buf *copy =
+	    waits && !buf_may_be_kept(buf, size) ? buf_acquire(&stream->worker->hub.bufs, size) : NULL;
+	if (copy) {
+		memcpy(copy->bytes, buf->bytes + buf->start, size);
+		copy->used = (uint32_t)size;
+		buf_unref(buf);
+		buf = copy;
+	}
+	bufqueue_push(&stream->in, buf);
+}
+
+/* Gives ciphertext to tls as far as it wants any. */
+static void feed_tls(struct stream *stream)
+{
+	while (stream->in.first && tls_wants(stream->tls) & TLS_WANTS_WIRE_IN)
+		tls_wire_in(stream->tls, bufqueue_pull(&stream->in));
+	if (stream->in_ended && !stream->in.first)
+		tls_wire_end(stream->tls);
+}
+
+enum status stream_next_plain(struct stream *stream, struct piece *piece)
+{
+	if (stream->pending.buf) {
+		*piece = stream->pending;
+		stream->pending = (struct piece){0};
+		return STATUS_OK;
+	}
+	if (stream->tls) {
+		feed_tls(stream);
+		enum status status = tls_plain_out(stream->tls, piece);
+		if (status == STATUS_MORE && stream->in.first) {
+			feed_tls(stream);
+			status = tls_plain_out(stream->tls, piece);
+		}
+		return status;
+	}
+	struct buf *buf = bufqueue_pull(&stream->in);
+	if (!buf)
+		return stream->in_ended ? STATUS_IO : STATUS_MORE;
+	*piece = (struct piece){buf, {buf->bytes + buf->start, buf->used - buf->start}};
+	return STATUS_OK;
+}
+
+/* ---- the session ---- */
+
+/* The socket's end, or tls's, after all that came before it. */
+static void feed_end(struct stream *stream)
+{
+	struct session *session = stream->session;
+	if (stream->tls && tls_state(stream->tls) == TLS_FAILED &&
+	    tls_reason(stream->tls) != REASON_TRUNCATED) {
+		stream_fail(stream, tls_reason(stream->tls), tls_text(stream->tls));
+		return;
+	}
+	bool truncated = stream->tls && tls_state(stream->tls) != TLS_CLOSED;
+	if (truncated && session->traits & TRAIT_CONN) {
+		stream_fail(stream, REASON_TRUNCATED, NULL);
+		return;
+	}
+	if (!session->input_ended)
+		session_input_end(session);
+}
+
+/* Is more to be read from the socket? Only while the reader keeps up. */
+static void push_back(struct stream *stream)
+{
+	bool waits = stream->in.bytes > 0 || stream->pending.buf || !session_wants_input(stream->session);
+	if (waits && stream->recv.submitted && !stream->paused &&
+	    (stream->in.bytes > 0 || stream->session->held)) {
+		stream->paused = true;
+		ring_cancel(stream->worker->ring, &stream->recv);
+	} else if (!waits) {
+		stream->paused = false;
+		stream_recv_arm(stream);
+	}
+}
+
+void stream_feed(struct stream *stream)
+{
+	struct session *session = stream->session;
+	if (!session || stream->state != STREAM_OPEN)
+		return;
+	session_feed(session);               /* what was left of the last chunk */
+	while (session_wants_input(session)) {
+		struct piece piece;
+		enum status status = stream_next_plain(stream, &piece);
+		if (status == STATUS_OK) {
+			session_input(session, piece);
+			continue;
+		}
+		if (status != STATUS_MORE)
+			feed_end(stream);
+		break;
+	}
+	if (stream->tls && tls_wants(stream->tls) & TLS_WANTS_WIRE_OUT)
+		stream_flush(stream);
+	if (session->state == SESSION_OPEN)
+		push_back(stream);
+}
+
+/* ---- before there is a session ---- */
+
+static void handshake_done(struct stream *stream)
+{
+	struct hub *hub = &stream->worker->hub;
+	struct tls_facts facts;
+	tls_facts(stream->tls, &facts);
+	hub_count(hub, COUNTER_handshakes, 1);
+	if (facts.resumed)
+		hub_count(hub, COUNTER_handshakes_resumed, 1);
+	if (!stream->session) {
+		stream->state = STREAM_DETECT;
+		timer_arm(&hub->wheel, &stream->deadline, instant_after(hub->now, hub->limits->handshake));
+		stream_detect(stream);
+		return;
+	}
+	struct session *session = stream->session;
+	stream_adopt_session(stream, session);
+	log_debug("tls open", TEXT("peer", session->peer), TEXT("version", facts.version),
+		  TEXT("cipher", facts.cipher), TEXT("path", facts.path));
+	session_open(session);
+	stream_feed(stream);
+}
+
+static void handshake(struct stream *stream)
+{
+	feed_tls(stream);
+	stream_flush(stream);
+	if (tls_state(stream->tls) == TLS_FAILED)
+		stream_fail(stream, tls_reason(stream->tls), tls_text(stream->tls));
+	else if (tls_state(stream->tls) != TLS_HANDSHAKE)
+		handshake_done(stream);
+	else if (stream->in_ended)
+		stream_fail(stream, REASON_LOST, "the peer closed during the TLS handshake");
+}
+
+/* More bytes behind the few that were looked at. */
+static bool pending_join(struct stream *stream, struct piece more)
+{
+	struct piece *first = &stream->pending;
+	if (!first->buf) {
+		*first = more;
+		return true;
+	}
+	size_t size = first->bytes.size + more.bytes.size;
+	struct buf *buf = buf_acquire(&stream->worker->hub.bufs, size);
+	if (!buf) {
+		buf_unref(more.buf);
+		return false;
+	}
+	memcpy(buf->bytes, first->bytes.at, first->bytes.size);
+	memcpy(buf->bytes + first->bytes.size, more.bytes.at, more.bytes.size);
+	buf->used = (uint32_t)size;
+	buf_unref(first->buf);
+	buf_unref(more.buf);
+	*first = (struct piece){buf, {buf->bytes, size}};
+	return true;
+}
+
+static void detect_refused(struct stream *stream, const struct detect_answer *answer)
+{
+	struct hub *hub = &stream->worker->hub;
+	if (answer->reply.size) {
+		struct buf *buf = buf_acquire(&hub->bufs, answer->reply.size);
+		if (buf && stream->tls) {
+			memcpy(buf->bytes, answer->reply.at, answer->reply.size);
+			tls_plain_in(stream->tls, &(struct piece){buf, {buf->bytes, answer->reply.size}}, 1);
+		}
+		buf_unref(buf);
+	}
+	stream_fail(stream, REASON_PROTOCOL, answer->refusal);
+}
+
+static void detected(struct stream *stream, const struct detect_answer *answer)
+{
+	struct hub *hub = &stream->worker->hub;
+	struct session *session =
+	    session_create(hub, &(struct session_options){.wire = answer->wire,
+							  .carrier = answer->carrier,
+							  .role = answer->role,
+							  .service = hub->services[answer->service]});
+	if (!session) {
+		stream_fail(stream, REASON_MEMORY, NULL);
+		return;
+	}
+	stream_adopt_session(stream, session);
+	session_open(session);
+	stream_feed(stream);
+}
+
+void stream_detect(struct stream *stream)
+{
+	for (;;) {
+		struct piece piece;
+		enum status status = stream->pending.buf ? STATUS_OK : stream_next_plain(stream, &piece);
+		if (status == STATUS_OK && !stream->pending.buf)
+			stream->pending = piece;
+		if (status == STATUS_OK) {
+			struct detect_answer answer = {0};
+			struct tls_facts facts = {0};
+			if (stream->tls)
+				tls_facts(stream->tls, &facts);
+			const struct detector *detector = stream->welcome->detector;
+			status = detector->detect(detector, facts.alpn, stream->pending.bytes, &answer);
+			if (status == STATUS_OK) {
+				detected(stream, &answer);
+				return;
+			}
+			if (status != STATUS_MORE) {
+				detect_refused(stream, &answer);
+				return;
+			}
+			struct piece first = stream->pending;
+			stream->pending = (struct piece){0};
+			status = stream_next_plain(stream, &piece);
+			stream->pending = first;
+			if (status == STATUS_OK && pending_join(stream, piece))
+				continue;
+		}
+		if (status == STATUS_IO) {
+			bool failed = stream->tls && tls_state(stream->tls) == TLS_FAILED &&
+				      tls_reason(stream->tls) != REASON_TRUNCATED;
+			stream_fail(stream, failed ? tls_reason(stream->tls) : REASON_LOST,
+				    failed ? tls_text(stream->tls)
+					   : "the peer closed before it said anything");
+		}
+		return;
+	}
+}
+
+void stream_process(struct stream *stream)
+{
+	switch (stream->state) {
+	case STREAM_HANDSHAKE:
+		handshake(stream);
+		break;
+	case STREAM_DETECT:
+		stream_detect(stream);
+		break;
+	case STREAM_OPEN:
+		stream_feed(stream);
+		break;
+	case STREAM_CLOSING:
+		bufqueue_drop(&stream->in);
+		stream_settled(stream);
+		break;
+	case STREAM_TERMINATING:
+		break;
+	}
+}
+
+/* Re-enters itself: armed by stream_recv_arm, delivers until its final completion, and is armed again unless
+ * the reader has enough or the stream is over. */
+void stream_recv_done(struct op *op, struct op_result result)
+{
+	struct stream *stream = OWNER(op, struct stream, recv);
+	if (stream->state == STREAM_TERMINATING) {
+		buf_unref(result.buf);
+		if (result.final)
+			stream_join(stream);
+		return;
+	}
+	bool failed = result.final && result.res < 0 && result.res != -ECANCELED;
+	if (result.buf && result.res > 0) {
+		hub_count(&stream->worker->hub, COUNTER_received_bytes, (uint64_t)result.res);
+		stream_stash(stream, result.buf);
+	} else {
+		buf_unref(result.buf);
+	}
+	if (result.final && result.res == 0)
+		stream->in_ended = true;
+	if (stream->move) {
+		if (result.final)
+			stream_depart(stream);
+		return;
+	}
+	if (failed) {
+		stream->in_ended = true;
+		stream_fail(stream,
+			    reason_of_errno(result.res) == REASON_TIMEOUT ? REASON_TIMEOUT : REASON_LOST,
+			    NULL);
+		return;
+	}
+	stream_process(stream);
+	if (result.final && stream->state <= STREAM_DETECT)
+		stream_recv_arm(stream);
+}
