@@ -1,0 +1,41 @@
+/* tools/tunnel/check.c - `tunnel check FILE`; see commands.h. */
+#include "tools/tunnel/commands.h"
+
+#include <stdio.h>
+
+static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
+
+static void print_gateway(const struct config_gateway *gateway)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	printf("; gateway on %s", address_format(&gateway->listen_addr, text));
+	if (gateway->identity_count)
+		printf(" with %zu client%s of its own", gateway->identity_count,
+		       plural(gateway->identity_count));
+}
+
+static void print_client(const struct config_client *client)
+{
+	printf("; client of %s:%u with", client->gateways[0].host, client->gateways[0].port);
+	if (client->proxy_count)
+		printf(" %zu %s", client->proxy_count, client->proxy_count == 1 ? "proxy" : "proxies");
+	if (client->visitor_count)
+		printf("%s %zu visitor%s", client->proxy_count ? "," : "", client->visitor_count,
+		       plural(client->visitor_count));
+}
+
+int check_command(const struct options *options)
+{
+	struct config config;
+	bool good = options_config(options, &config);
+	if (good) {
+		printf("%s: ok", options->config_file);
+		if (config.gateway.enabled)
+			print_gateway(&config.gateway);
+		for (size_t i = 0; i < config.client_count; i++)
+			print_client(&config.clients[i]);
+		printf("\n");
+	}
+	config_fini(&config);
+	return output_end(good ? 0 : 1);
+}

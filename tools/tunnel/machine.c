@@ -1,0 +1,43 @@
+/* tools/tunnel/machine.c - what this machine lets the process use; see run.h. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/tunnel/run.h"
+
+/* The first line of a small file of the kernel. False: it is not there. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	bool read = fgets(line, (int)size, file) != NULL;
+	fclose(file);
+	return read;
+}
+
+uint32_t machine_cores(void)
+{
+	cpu_set_t set;
+	uint32_t cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+	char line[64];
+	long quota = 0, period = 0;
+	if (read_line("/sys/fs/cgroup/cpu.max", line, sizeof line) &&
+	    sscanf(line, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0) {
+		uint32_t allowed = (uint32_t)((quota + period - 1) / period);
+		cores = allowed < cores ? allowed : cores;
+	}
+	return cores ? cores : 1;
+}
+
+size_t machine_memory(void)
+{
+	char line[64];
+	size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+	if (read_line("/sys/fs/cgroup/memory.max", line, sizeof line)) {
+		size_t limit = strtoull(line, NULL, 10);
+		memory = limit && limit < memory ? limit : memory;
+	}
+	return memory;
+}

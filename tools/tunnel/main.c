@@ -1,0 +1,75 @@
+/* tools/tunnel/main.c - the program: options, then a subcommand. */
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "core/log.h"
+#include "tools/tunnel/commands.h"
+#include "tools/tunnel/demo.h"
+#include "tools/tunnel/log_output.h"
+#include "tools/tunnel/run.h"
+#include "tools/tunnel/state.h"
+
+static int fail(const char *why)
+{
+	fprintf(stderr, "tunnel: %s\n", why);
+	return 1;
+}
+
+/* Runs what the options or their file describe, until a signal. */
+static int run_config(const struct options *options, struct config *config)
+{
+	static struct run run;
+	char why[RUN_WHY_SIZE] = "";
+	struct tls_library_options library = {.crypto = TLS_CRYPTO_AUTO};
+	log_output_start();
+	log_start(config->log_level, config->log_format, log_output);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (tls_library_start(&library, why) != STATUS_OK)
+		return fail(why);
+	if (!state_load(config, why, sizeof why))
+		return fail(why);
+	run.print_line =
+	    options->command == COMMAND_GATEWAY || (options->command == COMMAND_RUN && !options->config_file);
+	run.host = options->host_count ? options->hosts[0] : NULL;
+	if (!run_start(&run, config, why))
+		return fail(why);
+	int status = run_until_signal(&run);
+	run_stop(&run);
+	tls_library_stop();
+	return status;
+}
+
+static int run_command(const struct options *options)
+{
+	struct config config = {0};
+	int status = options_config(options, &config) ? run_config(options, &config) : 1;
+	config_fini(&config);
+	return status;
+}
+
+static int command(const struct options *options)
+{
+	switch (options->command) {
+	case COMMAND_CHECK: return check_command(options);
+	case COMMAND_CERT: return cert_command(options);
+	case COMMAND_TOKEN: return token_command(options);
+	case COMMAND_DOCTOR: return doctor_command(options);
+	case COMMAND_DEMO: return demo_command(options);
+	case COMMAND_HELP:
+	case COMMAND_VERSION: return help_command(options);
+	default: return run_command(options);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options;
+	char why[OPTIONS_WHY_SIZE];
+	int status = 2;
+	if (options_parse(&options, argc, argv, why))
+		status = command(&options);
+	else
+		fprintf(stderr, "tunnel: %s\n", why);
+	options_fini(&options);
+	return status;
+}

@@ -1,0 +1,58 @@
+/* tools/tunnel/options.h - the command line, as values.
+ *
+ * Owner:  main. Thread: main, before any other. Texts point into argv or into the options' own memory.
+ * Rules:  what the options say becomes settings of core/config_read.h, so that they are read, checked and
+ *         complained about like a file. A URL is copied and wiped from argv before anything else is looked
+ * at. Limits: the enum below. Never:  shows a key in a message; opens a file.
+ */
+#ifndef TOOLS_TUNNEL_OPTIONS_H
+#define TOOLS_TUNNEL_OPTIONS_H
+
+#include "core/config_read.h"
+
+enum {
+	OPTIONS_WHY_SIZE = 512,
+	OPTIONS_HOSTS_MAX = 64,
+	OPTIONS_LIST_MAX = 256,              /* --publish and --visit, each */
+	OPTIONS_SETTINGS_MAX = 32 + 8 * OPTIONS_LIST_MAX,
+	OPTIONS_TEXT_SIZE = 64 * 1024,       /* copies, made from argv */
+};
+
+enum command {
+	COMMAND_RUN,                         /* what the file says; without a file, a gateway */
+	COMMAND_GATEWAY,
+	COMMAND_CLIENT,
+	COMMAND_DEMO,
+	COMMAND_CHECK,
+	COMMAND_CERT,
+	COMMAND_TOKEN,
+	COMMAND_DOCTOR,
+	COMMAND_VERSION,
+	COMMAND_HELP,
+	COMMAND_COUNT
+};
+
+struct options {
+	enum command command;
+	enum command topic;                  /* COMMAND_HELP: of what; COMMAND_RUN: of all */
+	const char *config_file;             /* --config, or the file of `check`; NULL: none */
+	const char *hosts[OPTIONS_HOSTS_MAX]; /* --host */
+	size_t host_count;
+	const char *out_dir;                 /* cert; "." */
+	unsigned days;                       /* cert; 3650 */
+	unsigned verbose;                    /* how often -v was given */
+	size_t publish_count, visit_count;
+	struct config_setting settings[OPTIONS_SETTINGS_MAX];
+	size_t setting_count;
+	char text[OPTIONS_TEXT_SIZE];
+	size_t text_size;
+	char *why;                           /* where the first complaint goes, while parsing */
+};
+
+/* False: one line in `why`, with what to do; the exit status is 2. Afterwards options_fini in any case. */
+bool options_parse(struct options *options, int argc, char **argv, char why[OPTIONS_WHY_SIZE]);
+/* Wipes what was copied. */
+void options_fini(struct options *options);
+const char *command_name(enum command command);   /* "gateway"; "" for COMMAND_RUN */
+
+#endif

@@ -1,0 +1,201 @@
+/* tools/tunnel/options_client.c - the client's URL and what it publishes and visits; see options_client.h. */
+#include "tools/tunnel/options_client.h"
+
+#include <stdio.h>
+
+static struct slice between(const char *start, const char *end)
+{
+	return (struct slice){(const uint8_t *)start, (size_t)(end - start)};
+}
+
+static int hex(char letter)
+{
+	if (letter >= '0' && letter <= '9')
+		return letter - '0';
+	letter = (char)(letter | 0x20);
+	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+/* In place. False: a % without two hex digits, or a zero byte. */
+static bool decode(char *text)
+{
+	char *out = text;
+	for (const char *at = text; *at; at++) {
+		char letter = *at;
+		if (letter == '%') {
+			int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]);
+			if (low < 0 || high + low == 0)
+				return false;
+			letter = (char)(high << 4 | low);
+			at += 2;
+		}
+		*out++ = letter;
+	}
+	*out = 0;
+	return true;
+}
+
+static bool is_word(struct slice slice, const char *const *words)
+{
+	for (; *words; words++)
+		if (slice_is(slice, *words))
+			return true;
+	return false;
+}
+
+static bool take_scheme(struct options *options, const char *url, const char **rest)
+{
+	static const char *const schemes_later[] = {"tls-tunnel+wss", "tls-tunnel+http2", "linksocks",
+						    "linksocks+ws",   "anyproxy",	  NULL};
+	const char *end = strstr(url, "://");
+	if (!end)
+		return options_fail(options, "give the gateway as a URL: tls-tunnel://KEY@HOST:PORT");
+	struct slice scheme = between(url, end);
+	if (is_word(scheme, schemes_later))
+		return options_fail(options, "%.*s:// is not in this version", (int)scheme.size, url);
+	if (!slice_is(scheme, "tls-tunnel"))
+		return options_fail(options, "%.*s:// is no scheme of ours; use tls-tunnel://",
+				    (int)size_min(scheme.size, 40), url);
+	*rest = end + 3;
+	return true;
+}
+
+/* One NAME=VALUE of the query. */
+static bool take_parameter(struct options *options, struct slice parameter)
+{
+	char *text = options_copy(options, parameter);
+	char *value = text ? strchr(text, '=') : NULL;
+	if (!text)
+		return false;
+	if (value)
+		*value++ = 0;
+	if (!value || !*value || !decode(value))
+		return options_fail(options, "the URL's %.40s has no proper value", text);
+	if (strcmp(text, "pin") == 0)
+		return options_set(options, "client.gateway_tls_pin", value, "?pin");
+	if (strcmp(text, "ca") == 0)
+		return options_set(options, "client.gateway_tls_cert", value, "?ca");
+	return options_fail(options, "the URL's %.40s is unknown; there are pin and ca", text);
+}
+
+static bool take_query(struct options *options, const char *query)
+{
+	while (*query) {
+		size_t size = strcspn(query, "&");
+		if (size && !take_parameter(options, (struct slice){(const uint8_t *)query, size}))
+			return false;
+		query += size + (query[size] == '&');
+	}
+	return true;
+}
+
+/* HOST, HOST:PORT, [V6] or [V6]:PORT; the port is 8443 where none is given. */
+static bool take_gateway(struct options *options, struct slice host)
+{
+	char text[HOST_SIZE + 8];
+	if (!host.size || host.size >= HOST_SIZE)
+		return options_fail(options, "the URL has no host: tls-tunnel://KEY@HOST:PORT");
+	text_copy(text, sizeof text, host);
+	const char *colon = strrchr(text, ':');
+	bool has_port = colon && (text[0] != '[' || colon[-1] == ']');
+	if (!has_port)
+		snprintf(text + host.size, sizeof text - host.size, ":8443");
+	char *copy = options_copy(options, slice_of(text));
+	return copy && options_set(options, "client.gateway_addr", copy, "URL");
+}
+
+static bool take_key(struct options *options, struct slice key)
+{
+	char *copy = options_copy(options, key);
+	if (!copy)
+		return false;
+	if (!*copy || !decode(copy))
+		return options_fail(options, "the URL's key is empty or has a %% without two hex digits");
+	return options_set(options, "client.auth_key", copy, "URL");
+}
+
+bool options_url(struct options *options, const char *url)
+{
+	const char *rest = url;
+	if (!take_scheme(options, url, &rest))
+		return false;
+	for (size_t i = 0; i < options->setting_count; i++)
+		if (strcmp(options->settings[i].key, "client.gateway_addr") == 0)
+			return options_fail(options, "one URL is taken; several gateways go into a file");
+	const char *end = rest + strcspn(rest, "/?#");
+	const char *at = memrchr(rest, '@', (size_t)(end - rest));
+	const char *query = *end == '/' ? end + 1 : end;
+	if (*query && *query != '?')
+		return options_fail(options, "the URL has a path, which tls-tunnel:// does not take");
+	if (at && !take_key(options, between(rest, at)))
+		return false;
+	return options_set(options, "client.protocol", "tls-tunnel", "URL") &&
+	       take_gateway(options, between(at ? at + 1 : rest, end)) &&
+	       take_query(options, *query ? query + 1 : query);
+}
+
+/* ---- --publish and --visit ---- */
+
+/* "client.LIST.INDEX.FIELD", kept. */
+static const char *list_key(struct options *options, const char *list, size_t index, const char *field)
+{
+	char key[64];
+	snprintf(key, sizeof key, "client.%s.%zu.%s", list, index, field);
+	return options_copy(options, slice_of(key));
+}
+
+struct entry {
+	const char *list, *origin;
+	size_t index;
+};
+
+static bool set_field(struct options *options, const struct entry *entry, const char *field,
+		      struct slice value)
+{
+	const char *copy = options_copy(options, value);
+	return copy &&
+	       options_set(options, list_key(options, entry->list, entry->index, field), copy, entry->origin);
+}
+
+/* HOST:PORT or [V6]:PORT behind `at`; the colon that parts them, or NULL. */
+static const char *last_colon(const char *at)
+{
+	const char *colon = strrchr(at, ':');
+	return colon && colon > at && colon[1] ? colon : NULL;
+}
+
+bool options_publish(struct options *options, const char *origin, const char *value)
+{
+	struct entry entry = {"proxies", origin, options->publish_count};
+	const char *end = value + strlen(value);
+	const char *equals = strchr(value, '=');
+	const char *first = equals ? strchr(equals, ':') : NULL;
+	const char *last = first ? last_colon(first + 1) : NULL;
+	if (!last || equals == value || first == equals + 1)
+		return options_fail(options, "%s takes NAME=PORT:HOST:PORT, as in web=8080:127.0.0.1:3000",
+				    origin);
+	if (options->publish_count++ == OPTIONS_LIST_MAX)
+		return options_fail(options, "%s is given too often; put them into a file", origin);
+	return set_field(options, &entry, "name", between(value, equals)) &&
+	       set_field(options, &entry, "publish_port", between(equals + 1, first)) &&
+	       set_field(options, &entry, "local_addr", between(first + 1, last)) &&
+	       set_field(options, &entry, "local_port", between(last + 1, end));
+}
+
+bool options_visit(struct options *options, const char *origin, const char *value)
+{
+	struct entry entry = {"visitors", origin, options->visit_count};
+	const char *end = value + strlen(value);
+	const char *equals = strrchr(value, '=');
+	const char *last = equals ? last_colon(equals + 1) : NULL;
+	const char *colon = equals ? memrchr(value, ':', (size_t)(equals - value)) : NULL;
+	if (!last || !colon || colon == value || colon + 1 == equals)
+		return options_fail(options, "%s takes NAME:PORT=HOST:PORT, as in mysql:3306=127.0.0.1:3306",
+				    origin);
+	if (options->visit_count++ == OPTIONS_LIST_MAX)
+		return options_fail(options, "%s is given too often; put them into a file", origin);
+	return set_field(options, &entry, "name", between(value, colon)) &&
+	       set_field(options, &entry, "publish_port", between(colon + 1, equals)) &&
+	       set_field(options, &entry, "bind_addr", between(equals + 1, last)) &&
+	       set_field(options, &entry, "bind_port", between(last + 1, end));
+}

@@ -1,0 +1,277 @@
+/* tools/tunnel/run.c - see run.h. */
+#include "tools/tunnel/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "protocols/tls_tunnel/wire.h"
+#include "tools/tunnel/state.h"
+
+static struct run *running;      /* for what workers tell: there is one run at a time */
+
+static void tell_main(void)
+{
+	uint64_t one = 1;
+	if (write(running->news, &one, sizeof one) != sizeof one)
+		log_error("cannot wake the main thread");
+}
+
+static void gateway_listens(const struct address *address, int error)
+{
+	running->listens = *address;
+	atomic_store(&running->listen_error, error ? error : 1);
+	tell_main();
+}
+
+static void client_ready(const struct client_settings *settings)
+{
+	atomic_fetch_add(&running->clients_ready, 1);
+	tell_main();
+}
+
+/* ---- settings ---- */
+
+static void gateway_settings_fill(struct run *run)
+{
+	const struct config_gateway *config = &run->config->gateway;
+	run->gateway_tls = (struct tls_settings){.server = true,
+						 .tls12 = config->tls12,
+						 .certificate = config->certificate_pem,
+						 .key = secret_slice(&config->key_pem),
+						 .anchors = config->client_ca_pem,
+						 .require_client_certificate = config->client_ca_pem.size > 0,
+						 .alpn = {"http/1.1"}};
+	run->gateway = (struct gateway_settings){
+		.config = config, .tls = &run->gateway_tls, .listens = gateway_listens,
+		.detector = {.detector = {.detect = gateway_detect}, .tls_tunnel_wire = &wire_tls_tunnel,
+			     .tls_tunnel_role = &role_gateway_link}};
+}
+
+static void client_settings_fill(struct run *run, size_t index)
+{
+	const struct config_client *config = &run->config->clients[index];
+	struct tls_settings *tls = &run->client_tls[index];
+	*tls = (struct tls_settings){.certificate = config->certificate_pem,
+				     .key = secret_slice(&config->key_pem),
+				     .anchors = config->anchors_pem,
+				     .has_pin = config->has_pin};
+	memcpy(tls->pin, config->pin, sizeof tls->pin);
+	run->clients[index] = (struct client_settings){.config = config,
+						       .tls = tls,
+						       .worker = (uint32_t)index % run->process.worker_count,
+						       .ready = client_ready};
+	tls_random(run->clients[index].instance, sizeof run->clients[index].instance);
+}
+
+/* Services have the same index on every worker. */
+static void populate(struct process *process, struct hub *hub)
+{
+	struct run *run = process->populate_state;
+	if (run->config->gateway.enabled)
+		check(gateway_create(hub, &run->gateway));
+	for (size_t i = 0; i < run->config->client_count; i++)
+		check(client_create(hub, &run->clients[i]));
+}
+
+/* ---- starting ---- */
+
+static void resolve(struct process *process, struct resolve_job *job)
+{
+	resolver_submit(process->resolver, job);
+}
+static void post(void *state, struct mail *mail) { process_post(state, mail); }
+
+static struct instant boot_time(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_BOOTTIME, &time);
+	return (struct instant){(int64_t)time.tv_sec * 1000000000 + time.tv_nsec};
+}
+
+/* Two descriptors a channel: as many as we may have. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static uint32_t choose_cores(const struct config *config)
+{
+	uint32_t present = machine_cores();
+	uint32_t cores = config->cores ? config->cores : present;
+	if (cores > present)
+		log_warn("more workers than CPUs", NUMBER("cores", cores), NUMBER("cpus", present));
+	return cores;
+}
+
+/* A setting that wolfSSL will not take must be known before anything runs. */
+static bool settings_work(const struct tls_settings *settings, char why[RUN_WHY_SIZE])
+{
+	struct tls_endpoint *endpoint = tls_endpoint_create(settings, why);
+	if (endpoint)
+		tls_endpoint_destroy(endpoint);
+	return endpoint != NULL;
+}
+
+bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
+{
+	*run = (struct run){.config = config,
+			    .news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+			    .print_line = run->print_line,
+			    .host = run->host};
+	running = run;
+	if (config->client_count > RUN_CLIENTS_MAX) {
+		snprintf(why, RUN_WHY_SIZE, "at most %d client mappings in one process", RUN_CLIENTS_MAX);
+		return false;
+	}
+	block_signals();
+	raise_descriptors();
+	struct process *process = &run->process;
+	uint32_t cores = choose_cores(config);
+	process->engine = ring_choose(config->engine, why);
+	if (!process->engine)
+		return false;
+	log_info("engine", TEXT("name", process->engine->name), TEXT("why", why), NUMBER("workers", cores),
+		 TEXT("tls", tls_library_text()));
+	process->limits = config->limits;
+	if (!process->limits.process_memory)
+		process->limits.process_memory = machine_memory() / 2;
+	process->populate = populate;
+	process->populate_state = run;
+	process->resolve = resolve;
+	process->pinned = cores > 1 && cores <= machine_cores();
+	tls_random((uint8_t *)&process->seed, sizeof process->seed);
+	if (!process_init(process, cores, boot_time())) {
+		snprintf(why, RUN_WHY_SIZE, "out of memory");
+		return false;
+	}
+	gateway_settings_fill(run);
+	if (config->gateway.enabled && !settings_work(&run->gateway_tls, why))
+		return false;
+	for (size_t i = 0; i < config->client_count; i++) {
+		client_settings_fill(run, i);
+		if (!settings_work(&run->client_tls[i], why))
+			return false;
+	}
+	process->resolver = resolver_start(post, process, why);
+	if (!process->resolver)
+		return false;
+	if (process_start(process))
+		return true;
+	snprintf(why, RUN_WHY_SIZE, "%s", process->why);
+	return false;
+}
+
+/* ---- ending ---- */
+
+/* Waits for a signal among those that end the program, at most so long; news are cleared. 0: none. */
+static int wait_signal(struct run *run, int signals, int timeout_ms)
+{
+	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = run->news, .events = POLLIN}};
+	struct signalfd_siginfo info;
+	uint64_t count;
+	poll(fds, 2, timeout_ms);
+	if (read(run->news, &count, sizeof count) < 0 && errno != EAGAIN)
+		return SIGTERM;
+	if (!(fds[0].revents & POLLIN) || read(signals, &info, sizeof info) != sizeof info)
+		return 0;
+	if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR2) {
+		log_warn("this version does not reload or hand over; restart it instead",
+			 NUMBER("signal", info.ssi_signo));
+		return 0;
+	}
+	return (int)info.ssi_signo;
+}
+
+static void drain(struct run *run, int signals)
+{
+	int64_t until = boot_time().ns + run->config->drain_stop.ns;
+	log_info("draining", NUMBER("limit_s", duration_ms(run->config->drain_stop) / 1000));
+	process_drain(&run->process);
+	wait_signal(run, signals, 50);
+	while (!process_is_idle(&run->process) && boot_time().ns < until)
+		if (wait_signal(run, signals, 100))
+			break;           /* a second one: at once */
+}
+
+/* Once, when the gateway listens. */
+static void print_client_line(struct run *run)
+{
+	char line[STATE_LINE_SIZE];
+	if (!run->print_line || atomic_load(&run->listen_error) != 1)
+		return;
+	run->print_line = false;
+	if (state_client_line(run->config, run->host, run->listens.port, line)) {
+		printf("On the other machine:\n  %s --publish NAME=PORT:HOST:PORT\n", line);
+		fflush(stdout);
+	}
+	secret_wipe(line, sizeof line);
+}
+
+int run_until_signal(struct run *run)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
+	int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), status = 0;
+	for (;;) {
+		int signal = wait_signal(run, signals, -1);
+		int error = atomic_load(&run->listen_error);
+		if (error < 0) {
+			char where[ADDRESS_TEXT_SIZE];
+			log_error(
+			    "cannot listen",
+			    TEXT("address", address_format(&run->config->gateway.listen_addr, where)),
+			    TEXT("reason",
+				 error == -EADDRINUSE
+				     ? "another process listens there; stop it or choose another listen_addr"
+				 : error == -EACCES ? "ports below 1024 need privileges; choose another or "
+						      "grant CAP_NET_BIND_SERVICE"
+						    : reason_text(reason_of_errno(error))));
+			status = 1;
+			break;
+		}
+		print_client_line(run);
+		if (signal) {
+			drain(run, signals);
+			break;
+		}
+	}
+	close(signals);
+	return status;
+}
+
+void run_stop(struct run *run)
+{
+	process_stop(&run->process);
+	process_join(&run->process);
+	process_fini(&run->process);
+	close(run->news);
+	running = NULL;
+}

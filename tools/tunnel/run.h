@@ -1,0 +1,46 @@
+/* tools/tunnel/run.h - from a checked configuration to running workers, and back.
+ *
+ * Owner:  main. Thread: main; what workers have to say to it comes over an eventfd.
+ * Order:  tls library, files, engine, services, workers; ends in the opposite order.
+ */
+#ifndef TOOLS_TUNNEL_RUN_H
+#define TOOLS_TUNNEL_RUN_H
+
+#include <stdatomic.h>
+
+#include "core/config.h"
+#include "protocols/tls_tunnel/client.h"
+#include "protocols/tls_tunnel/gateway.h"
+#include "ring/process.h"
+#include "tls/tls.h"
+
+enum { RUN_CLIENTS_MAX = 16, RUN_WHY_SIZE = 512 };
+
+struct run {
+	struct config *config;
+	struct process process;
+	struct tls_settings gateway_tls, client_tls[RUN_CLIENTS_MAX];
+	struct gateway_settings gateway;
+	struct client_settings clients[RUN_CLIENTS_MAX];
+	int news;                        /* eventfd: one of the following has changed */
+	_Atomic int listen_error; /* -errno of the gateway's listener; 1: it listens; 0: not known yet */
+	_Atomic uint32_t clients_ready;
+	struct address listens;
+	bool print_line; /* on stdout, once the gateway listens: what to paste on the other machine */
+	const char *host;                /* this machine's name in that line; NULL: found out */
+};
+
+/* Starts everything. Fields after `listens` are the caller's, set before; the rest is overwritten. `config`
+ * is loaded (state_load) and stays the caller's. False: one line in `why`. */
+bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE]);
+/* Waits for a signal that ends the program, drains and stops. Returns the exit status. */
+int run_until_signal(struct run *run);
+/* Stops at once and frees. */
+void run_stop(struct run *run);
+
+/* CPUs that this process may use: affinity and the cgroup's quota. */
+uint32_t machine_cores(void);
+/* Bytes that this process may use: the cgroup's limit or the machine's memory. */
+size_t machine_memory(void);
+
+#endif
