@@ -1,0 +1,56 @@
+/* bench/lib/peer.h - the programs that are compared: found, configured, started, timed, stopped.
+ *
+ * A peer is a pair of processes on this machine: user -> near end -> TLS 1.3 -> far end -> origin, or, where
+ * the gateway takes the users (tunnel, ssh -R), user -> gateway -> link -> client -> origin.
+ * Owner: the program. Thread: main. States: found -> started -> stopped.
+ * Adding a peer is adding an entry to the table in peer_kind.c.
+ */
+#ifndef BENCH_LIB_PEER_H
+#define BENCH_LIB_PEER_H
+
+#include <sys/types.h>
+
+#include "bench/lib/child.h"
+
+enum { PEER_PROCESS_COUNT = 2, PEER_FILES_MAX = 3, PEER_TEXT_SIZE = 512 };
+
+/* What is the same for all of them. */
+struct peer_setup {
+	const char *directory;       /* private; holds the certificate, configurations and logs */
+	const char *tunnel;          /* path of the product */
+	const char *engine;
+	uint32_t cores;
+	int listener;                /* the origin's */
+	uint16_t origin;
+	char self[CHILD_PATH_SIZE];
+};
+
+struct peer_kind;
+
+struct peer {
+	const struct peer_kind *kind;
+	const char *name;
+	const char *tls;             /* what is on the wire between the ends */
+	char version[64];
+	char why[PEER_TEXT_SIZE];    /* of a failure */
+	uint16_t near, far;          /* ports: users connect to near */
+	pid_t pids[PEER_PROCESS_COUNT];
+};
+
+enum { PEER_COUNT = 6 }; /* the first one is ours */
+
+/* Makes the certificate that all of them use. False: nothing here can. */
+bool peer_certify(const struct peer_setup *setup, char why[PEER_TEXT_SIZE]);
+/* Entry `index` of the table. False: not installed, `why` says what is missing. */
+bool peer_find(struct peer *peer, uint32_t index, const struct peer_setup *setup);
+/* Whether the table has that name. */
+bool peer_is_known(const char *name);
+/* Writes the configuration, starts both ends and waits until a user reaches the origin. */
+bool peer_start(struct peer *peer, const struct peer_setup *setup);
+void peer_stop(struct peer *peer);
+/* CPU seconds of both ends so far. Negative: one of them is gone. */
+double peer_cpu_seconds(const struct peer *peer);
+/* The end of its log, for messages about a failure. */
+void peer_log_tail(const struct peer *peer, const struct peer_setup *setup, char *text, size_t size);
+
+#endif

@@ -1,0 +1,189 @@
+/* bench/lib/peer_kind.c - see peer_kind.h. */
+#include "bench/lib/peer_kind.h"
+
+#define NGINX_MODULE "/usr/lib/nginx/modules/ngx_stream_module.so"
+
+/* clang-format off: the templates are read as what they become */
+
+#define TUNNEL_KEY "a key for measurements only"
+
+#define TUNNEL_GATEWAY \
+	"gateway:\n" \
+	"  listen_addr: \"127.0.0.1:${far}\"\n" \
+	"  tls_cert: ${dir}/cert.pem\n" \
+	"  tls_key: ${dir}/key.pem\n" \
+	"  tls_tunnel: {auth_key: \"" TUNNEL_KEY "\"}\n"
+
+#define TUNNEL_CLIENT \
+	"client:\n" \
+	"  protocol: tls-tunnel\n" \
+	"  gateway_addr: \"127.0.0.1:${far}\"\n" \
+	"  gateway_tls_cert: ${dir}/cert.pem\n" \
+	"  auth_key: \"" TUNNEL_KEY "\"\n" \
+	"  proxies:\n" \
+	"    - {name: bench, type: tcp, publish_addr: 127.0.0.1, publish_port: ${near},\n" \
+	"       local_addr: 127.0.0.1, local_port: ${origin}}\n"
+
+#define HAPROXY_BOTH \
+	"global\n" \
+	" nbthread ${cores}\n" \
+	" maxconn 8192\n" \
+	"defaults\n" \
+	" mode tcp\n" \
+	" timeout connect 5s\n" \
+	" timeout client 1h\n" \
+	" timeout server 1h\n"
+
+#define HAPROXY_FAR HAPROXY_BOTH \
+	"listen far\n" \
+	" bind 127.0.0.1:${far} ssl crt ${dir}/both.pem ssl-min-ver TLSv1.3" \
+	" ciphersuites TLS_AES_128_GCM_SHA256 curves X25519\n" \
+	" server origin 127.0.0.1:${origin}\n"
+
+#define HAPROXY_NEAR HAPROXY_BOTH \
+	"listen near\n" \
+	" bind 127.0.0.1:${near}\n" \
+	" server far 127.0.0.1:${far} ssl ca-file ${dir}/cert.pem verify required verifyhost localhost" \
+	" ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256\n"
+
+#define NGINX_BOTH \
+	"${master}" \
+	"error_log stderr;\n" \
+	"load_module " NGINX_MODULE ";\n" \
+	"worker_processes ${cores};\n" \
+	"events { worker_connections 8192; }\n"
+
+#define NGINX_FAR NGINX_BOTH \
+	"pid ${dir}/nginx-far.pid;\n" \
+	"stream { server {\n" \
+	" listen 127.0.0.1:${far} ssl;\n" \
+	" proxy_pass 127.0.0.1:${origin};\n" \
+	" proxy_buffer_size 64k;\n" \
+	" proxy_timeout 1h;\n" \
+	" ssl_certificate ${dir}/cert.pem;\n" \
+	" ssl_certificate_key ${dir}/key.pem;\n" \
+	" ssl_protocols TLSv1.3;\n" \
+	" ssl_ecdh_curve X25519;\n" \
+	" ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;\n" \
+	"} }\n"
+
+#define NGINX_NEAR NGINX_BOTH \
+	"pid ${dir}/nginx-near.pid;\n" \
+	"stream { server {\n" \
+	" listen 127.0.0.1:${near};\n" \
+	" proxy_pass 127.0.0.1:${far};\n" \
+	" proxy_buffer_size 64k;\n" \
+	" proxy_timeout 1h;\n" \
+	" proxy_ssl on;\n" \
+	" proxy_ssl_protocols TLSv1.3;\n" \
+	" proxy_ssl_verify on;\n" \
+	" proxy_ssl_name localhost;\n" \
+	" proxy_ssl_trusted_certificate ${dir}/cert.pem;\n" \
+	" proxy_ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;\n" \
+	"} }\n"
+
+#define STUNNEL_BOTH \
+	"foreground = yes\n" \
+	"pid =\n" \
+	"debug = err\n" \
+	"socket = l:TCP_NODELAY=1\n" \
+	"socket = r:TCP_NODELAY=1\n" \
+	"sslVersionMin = TLSv1.3\n" \
+	"ciphersuites = TLS_AES_128_GCM_SHA256\n" \
+	"curves = X25519\n"
+
+#define STUNNEL_FAR STUNNEL_BOTH \
+	"[far]\n" \
+	"accept = 127.0.0.1:${far}\n" \
+	"connect = 127.0.0.1:${origin}\n" \
+	"cert = ${dir}/cert.pem\n" \
+	"key = ${dir}/key.pem\n"
+
+#define STUNNEL_NEAR STUNNEL_BOTH \
+	"[near]\n" \
+	"client = yes\n" \
+	"accept = 127.0.0.1:${near}\n" \
+	"connect = 127.0.0.1:${far}\n" \
+	"CAfile = ${dir}/cert.pem\n" \
+	"verifyChain = yes\n" \
+	"checkHost = localhost\n"
+
+#define SSHD_CONFIG \
+	"ListenAddress 127.0.0.1:${far}\n" \
+	"HostKey ${dir}/ssh_host\n" \
+	"PidFile none\n" \
+	"UsePAM no\n" \
+	"StrictModes no\n" \
+	"PermitRootLogin prohibit-password\n" \
+	"PasswordAuthentication no\n" \
+	"AuthorizedKeysFile ${dir}/ssh_user.pub\n" \
+	"Ciphers aes128-gcm@openssh.com\n" \
+	"KexAlgorithms curve25519-sha256\n" \
+	"AllowTcpForwarding yes\n"
+
+#define SSH_CLIENT \
+	"ssh -N -F none -i ${dir}/ssh_user -p ${far} -c aes128-gcm@openssh.com" \
+	" -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=no" \
+	" -o UserKnownHostsFile=${dir}/known_hosts -o ExitOnForwardFailure=yes" \
+	" -R 127.0.0.1:${near}:127.0.0.1:${origin} ${user}@127.0.0.1"
+
+/* clang-format on */
+
+const struct peer_kind peer_kinds[PEER_COUNT] = {
+	{
+		.name = "tunnel",
+		.tls = "TLS 1.3, its own choice of cipher",
+		.programs = {"${tunnel}"},
+		.version = "${tunnel} --version",
+		.version_after = "tunnel ",
+		.files = {{"gateway.yaml", TUNNEL_GATEWAY}, {"client.yaml", TUNNEL_CLIENT}},
+		.start = {"${tunnel} --config ${dir}/gateway.yaml --cores ${cores} --engine ${engine}",
+			  "${tunnel} --config ${dir}/client.yaml --cores ${cores} --engine ${engine}"},
+	},
+	{
+		.name = "copy",
+		.tls = "none: the floor, two relays that copy",
+		.programs = {"${self}"},
+		.start = {"${self} --relay ${far} ${origin}", "${self} --relay ${near} ${far}"},
+	},
+	{
+		.name = "haproxy",
+		.tls = "TLS 1.3 AES-128-GCM X25519",
+		.programs = {"haproxy"},
+		.version = "haproxy -v",
+		.version_after = "version ",
+		.files = {{"haproxy-far.cfg", HAPROXY_FAR}, {"haproxy-near.cfg", HAPROXY_NEAR}},
+		.start = {"haproxy -db -f ${dir}/haproxy-far.cfg", "haproxy -db -f ${dir}/haproxy-near.cfg"},
+	},
+	{
+		.name = "nginx",
+		.tls = "TLS 1.3 AES-128-GCM X25519",
+		.programs = {"nginx"},
+		.needs_file = NGINX_MODULE,
+		.version = "nginx -v",
+		.version_after = "nginx/",
+		.files = {{"nginx-far.conf", NGINX_FAR}, {"nginx-near.conf", NGINX_NEAR}},
+		.start = {"nginx -e stderr -p ${dir} -c ${dir}/nginx-far.conf",
+			  "nginx -e stderr -p ${dir} -c ${dir}/nginx-near.conf"},
+	},
+	{
+		.name = "stunnel",
+		.tls = "TLS 1.3 AES-128-GCM X25519",
+		.programs = {"stunnel"},
+		.version = "stunnel -version",
+		.version_after = "stunnel ",
+		.files = {{"stunnel-far.conf", STUNNEL_FAR}, {"stunnel-near.conf", STUNNEL_NEAR}},
+		.start = {"stunnel ${dir}/stunnel-far.conf", "stunnel ${dir}/stunnel-near.conf"},
+	},
+	{
+		.name = "ssh",
+		.tls = "SSH aes128-gcm X25519 (ssh -R)",
+		.programs = {"sshd", "ssh"},
+		.version = "ssh -V",
+		.version_after = "OpenSSH_",
+		.files = {{"sshd_config", SSHD_CONFIG}},
+		.prepare = {"ssh-keygen -q -t ecdsa -b 256 -N= -f ${dir}/ssh_host",
+			    "ssh-keygen -q -t ecdsa -b 256 -N= -f ${dir}/ssh_user"},
+		.start = {"sshd -D -e -f ${dir}/sshd_config", SSH_CLIENT},
+	},
+};
