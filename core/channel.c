@@ -48,6 +48,19 @@ struct channel *channel_create(struct session *session, struct pair *pair, int s
 	return channel;
 }
 
+enum { RECLAIM_QUIET_S = 5 };
+
+/* Users that closed while nothing was answered look like users that wait for an answer. When they hold the
+ * last channels of a peer without half-close, the quiet ones make room. */
+static void session_reclaim(struct session *session)
+{
+	for (struct link *link = session->channels.next; link != &session->channels; link = link->next) {
+		struct channel *channel = OWNER(link, struct channel, session_link);
+		if (channel->pair && channel->side == 1 && !(channel->traits & TRAIT_HALF_CLOSE))
+			pair_reclaim(channel->pair, DURATION_S(RECLAIM_QUIET_S));
+	}
+}
+
 struct channel *channel_open(struct session *session, struct pair *pair, const struct target *target)
 {
 	check(!pair->side[1] && pair->hub == session->hub);
@@ -55,6 +68,7 @@ struct channel *channel_open(struct session *session, struct pair *pair, const s
 		     session->channel_count < session->channels_max;
 	if (!takes) {
 		hub_count(session->hub, COUNTER_channels_limit, 1);
+		session_reclaim(session);
 		return NULL;
 	}
 	struct channel *channel = channel_create(session, pair, 1);
@@ -169,7 +183,7 @@ void channel_refuse(struct channel *channel, enum reason reason, const char *tex
 {
 	struct hub *hub = channel->session->hub;
 	check(channel->state == CHANNEL_ASKED);
-	if (channel->in_done && channel->says & SAYS_OPENED)
+	if (channel->says & SAYS_OPENED && channel->reason != REASON_OK)
 		return;                          /* refused already */
 	channel->reason = reason;
 	if (text && !channel->text && (channel->text = memory_acquire(&hub->memory, CHANNEL_TEXT_SIZE)))

@@ -326,6 +326,15 @@ void flow_settle(struct pair *pair, int side)
 		flow_give_up(pair, side);
 }
 
+void pair_reclaim(struct pair *pair, struct duration quiet)
+{
+	const struct flow *flow = &pair->flow[0];
+	bool withheld =
+	    flow->end == END_EOF && !flow->end_sent && instant_is_set(flow->withheld_at) && !flow->bytes;
+	if (withheld && instant_since(pair->hub->now, pair->moved_at).ns >= quiet.ns)
+		flow_give_up(pair, 0);
+}
+
 void flow_end(struct pair *pair, int side, enum end end, enum reason reason)
 {
 	struct flow *flow = &pair->flow[side], *back = &pair->flow[!side];

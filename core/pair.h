@@ -62,6 +62,9 @@ void flow_settle(struct pair *pair, int side);
 void flow_drop(struct pair *pair, int side);
 /* The first `size` bytes have been taken. */
 void flow_pulled(struct pair *pair, int side, size_t size);
+/* The asker has ended, its EOF is withheld, and nothing has moved for so long: it is given up before
+ * http_idle. For a session that is out of channels. */
+void pair_reclaim(struct pair *pair, struct duration quiet);
 /* A side has left; frees the pair when it was the last. */
 void pair_leave(struct pair *pair, int side);
 /* Both sides have left. */

@@ -49,6 +49,8 @@ struct service_table {
 	void (*start)(struct service *service);
 	/* An OPEN that came over a ferry, from the same service of another worker. */
 	void (*ferried)(struct service *service, const struct event *event);
+	/* This machine's addresses or routes have changed. NULL: does not care. */
+	void (*network_changed)(struct service *service);
 	/* Take no new work; finish what runs. Called once. */
 	void (*drain)(struct service *service);
 	/* Frees it; all sessions are gone. */

@@ -206,6 +206,10 @@ static enum status visit(struct session *session, struct writer *writer, struct 
 		status = say_end(session, writer, channel);
 		if (status == STATUS_OK && channel_said(channel, kind))
 			return STATUS_OK;
+		if (status == STATUS_IO) {	/* this wire can only abort; the channel goes with it */
+			session_end(session, flow->reason, NULL, false);
+			return STATUS_IO;
+		}
 	}
 	channel_wake(channel);
 	return status;

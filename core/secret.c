@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/constant.h"
+
 bool secret_set(struct secret *secret, struct slice bytes)
 {
 	secret_fini(secret);
@@ -27,13 +29,7 @@ void secret_fini(struct secret *secret)
 
 bool secret_is_equal(const struct secret *secret, struct slice bytes)
 {
-	/* The loop is as long as what was offered, so its time tells nothing about the secret. */
-	uint8_t difference = secret->size != bytes.size;
-	for (size_t i = 0; i < bytes.size; i++) {
-		uint8_t own = secret->size ? secret->bytes[i % secret->size] : 0;
-		difference = (uint8_t)(difference | (own ^ bytes.at[i]));
-	}
-	return difference == 0;
+	return secret_equal(secret_slice(secret), bytes);
 }
 
 void secret_wipe(void *bytes, size_t size) { explicit_bzero(bytes, size); }

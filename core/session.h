@@ -22,7 +22,7 @@ struct dial;
 
 enum session_state { SESSION_STARTING, SESSION_OPEN, SESSION_FLUSH, SESSION_DEAD };
 
-enum { PEER_TEXT_SIZE = 96, WHY_TEXT_SIZE = 192 };
+enum { PEER_TEXT_SIZE = 96, TLS_FACT_SIZE = 64, WHY_TEXT_SIZE = 192 };
 
 struct session {
 	struct link hub_link, delivered_link, writable_link, readable_link, ended_link;
@@ -48,6 +48,7 @@ struct session {
 	enum reason why;                    /* the first one sticks */
 	char why_text[WHY_TEXT_SIZE];
 	char peer[PEER_TEXT_SIZE];          /* for logs */
+	char tls[TLS_FACT_SIZE];            /* for logs: version, cipher and path; "" without TLS */
 	struct target target;               /* a published port's conn: what it opens */
 	struct link channels, control, active;
 	uint32_t channel_count,

@@ -120,6 +120,22 @@ static void listener_join(struct listener *listener)
 	listening->closed(listening);
 }
 
+/* Said once a second, however often it happens. */
+static void cannot_accept(struct listener *listener, int error)
+{
+	struct hub *hub = &listener->worker->hub;
+	hub_count(hub, COUNTER_connections_shed, 1);
+	listener->shed++;
+	if (instant_before(hub->now, instant_after(listener->shed_logged_at, DURATION_S(1))))
+		return;
+	bool full = error == -EMFILE || error == -ENFILE;
+	log_error("cannot accept", TEXT("reason", full ? "out of descriptors: raise the limit (ulimit -n)"
+						       : reason_text(reason_of_errno(error))),
+		  NUMBER("connections_shed", listener->shed));
+	listener->shed_logged_at = hub->now;
+	listener->shed = 0;
+}
+
 /* Re-enters itself: armed once, delivers until its final completion; armed again at once, or after a rest
  * when there are no descriptors. */
 static void accept_done(struct op *op, struct op_result result)
@@ -128,14 +144,8 @@ static void accept_done(struct op *op, struct op_result result)
 	struct worker *worker = listener->worker;
 	if (result.res >= 0)
 		accepted(listener, result.res);
-	else if (result.res != -ECANCELED) {
-		hub_count(&worker->hub, COUNTER_connections_shed, 1);
-		if (worker_may_log(worker))
-			log_error("cannot accept",
-				  TEXT("reason", result.res == -EMFILE
-						     ? "out of descriptors: raise the limit (ulimit -n)"
-						     : reason_text(reason_of_errno(result.res))));
-	}
+	else if (result.res != -ECANCELED)
+		cannot_accept(listener, result.res);
 	if (!result.final)
 		return;
 	if (listener->closing)

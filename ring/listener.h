@@ -20,6 +20,8 @@ struct listener {
 	int fd;
 	struct op accept;
 	struct timer rest;
+	uint32_t shed;                  /* connections since the last line about it */
+	struct instant shed_logged_at;
 };
 
 /* Answers listening->opened. */

@@ -165,6 +165,14 @@ static void stop_worker(struct hub *to, struct mail *mail)
 	mail_free(mail);
 }
 
+static void tell_services(struct hub *to, struct mail *mail)
+{
+	for (uint32_t i = 0; i < to->service_count; i++)
+		if (to->services[i]->table->network_changed)
+			to->services[i]->table->network_changed(to->services[i]);
+	mail_free(mail);
+}
+
 static void tell_all(struct process *process, mail_deliver_fn *deliver)
 {
 	for (uint32_t i = 0; i < process->worker_count; i++) {
@@ -177,6 +185,7 @@ static void tell_all(struct process *process, mail_deliver_fn *deliver)
 }
 
 void process_drain(struct process *process) { tell_all(process, drain_worker); }
+void process_network_changed(struct process *process) { tell_all(process, tell_services); }
 void process_stop(struct process *process) { tell_all(process, stop_worker); }
 
 bool process_is_idle(const struct process *process)

@@ -40,6 +40,8 @@ void process_post(struct process *process, struct mail *mail);
 /* From any thread: every worker drains (first call) or stops (second). */
 void process_drain(struct process *process);
 void process_stop(struct process *process);
+/* From any thread: every service hears that the network has changed. */
+void process_network_changed(struct process *process);
 /* Has every worker let go of its channels? For the end of a drain. */
 bool process_is_idle(const struct process *process);
 /* Waits for the threads. */

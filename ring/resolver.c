@@ -32,12 +32,13 @@ enum {
 	DNS_MAX = 8,
 	DNS_LOOKUPS_MAX = 4096,
 	LOOKUPS_MAX = 4 * RESOLVE_JOBS_MAX,   /* with those that stay behind */
-	START_MAX = 64,                       /* lookups begun in one turn: answers are read in between */
+	START_MAX = 64,                       /* lookups begun at once; more overrun a server */
+	START_GAP_MS = 5,
 	EVENTS_MAX = 64,
 	SERVERS_SIZE = 1024,
 	FILE_SIZE = 256,
 	TRY_MS = 1000,                        /* the first try of each server; doubles */
-	TRIES = 3,
+	TRIES = 5,                            /* more than a job waits: its own deadline decides */
 	IPV4_AFTER_MS = 500,                  /* then IPv4 is asked for alone: some never answer for IPv6 */
 	FAMILY_AGE_MS = 1000,
 };
@@ -82,6 +83,7 @@ struct resolver {
 	struct link lookups;
 	uint32_t lookup_count;         /* with those that stay behind */
 	struct instant next;           /* no deadline of a lookup is earlier */
+	struct instant start_at;       /* when the next lookups may begin */
 	struct instant families_until;
 	enum address_family families;  /* those that are asked for */
 };
@@ -377,11 +379,14 @@ static void expire(struct resolver *resolver, struct instant now)
 
 static int wait_ms(struct resolver *resolver)
 {
-	if (!resolve_queue_is_empty(&resolver->queue) || resolve_queue_is_stopping(&resolver->queue))
+	if (resolve_queue_is_stopping(&resolver->queue))
 		return 0;
 	int64_t ms = INT32_MAX;
-	if (resolver->next.ns != INT64_MAX)
-		ms = duration_ms(instant_since(resolver->next, clock_now())) + 1;
+	struct instant next = resolver->next;
+	if (!resolve_queue_is_empty(&resolver->queue))
+		next = instant_min(next, resolver->start_at);
+	if (next.ns != INT64_MAX)
+		ms = duration_ms(instant_since(next, clock_now())) + 1;
 	for (uint32_t i = 0; i < DNS_MAX; i++) {
 		struct timeval until;
 		if (resolver->dns[i] && ares_timeout(resolver->dns[i]->ares, NULL, &until)) {
@@ -413,10 +418,13 @@ static void wait_and_process(struct resolver *resolver)
 			ares_process_fd(resolver->dns[i]->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
-static void start_jobs(struct resolver *resolver, struct resolve_job *jobs, struct instant now)
+static void start_jobs(struct resolver *resolver, struct instant now)
 {
-	if (!jobs)
+	if (instant_before(now, resolver->start_at) || resolve_queue_is_empty(&resolver->queue))
 		return;
+	struct resolve_job *jobs = resolve_queue_pull(&resolver->queue, START_MAX);
+	if (!resolve_queue_is_empty(&resolver->queue))
+		resolver->start_at = instant_after(now, DURATION_MS(START_GAP_MS));
 	refresh(resolver);
 	if (!instant_before(now, resolver->families_until)) {
 		resolver->families = route_families();
@@ -448,7 +456,7 @@ static void *run(void *state)
 	while (!resolve_queue_is_stopping(&resolver->queue)) {
 		wait_and_process(resolver);
 		struct instant now = clock_now();
-		start_jobs(resolver, resolve_queue_pull(&resolver->queue, START_MAX), now);
+		start_jobs(resolver, now);
 		expire(resolver, now);
 		sweep(resolver);
 	}

@@ -1,6 +1,8 @@
 /* ring/stream.c - the life of one socket; see stream.h. Reading: stream_in.c. Writing: stream_out.c. */
 #include "ring/stream.h"
 
+#include <stdio.h>
+
 #include "core/log.h"
 #include "ring/process.h"
 
@@ -126,6 +128,15 @@ struct stream *stream_adopt(struct worker *worker, int fd, struct session *sessi
 	return stream;
 }
 
+static void tell_tls(struct stream *stream, struct session *session)
+{
+	struct tls_facts facts;
+	if (!stream->tls)
+		return;
+	tls_facts(stream->tls, &facts);
+	snprintf(session->tls, sizeof session->tls, "%s %s by %s", facts.version, facts.cipher, facts.path);
+}
+
 /* The stream is open and carries this session. A link has so long to become ready. */
 void stream_adopt_session(struct stream *stream, struct session *session)
 {
@@ -134,6 +145,7 @@ void stream_adopt_session(struct stream *stream, struct session *session)
 	stream->session = session;
 	session->stream = stream;
 	text_copy(session->peer, sizeof session->peer, slice_of(address_format(&stream->peer, text)));
+	tell_tls(stream, session);
 	if (stream->welcome) {
 		memory_release(&stream->worker->hub.memory, stream->welcome, sizeof *stream->welcome);
 		stream->welcome = NULL;
@@ -162,6 +174,7 @@ static void accepted_plain(struct stream *stream)
 	session->target = welcome->target;
 	stream_adopt_session(stream, session);
 	session_open(session);
+	stream_feed(stream);                 /* a wire with a dialogue opens nothing before it has heard */
 }
 
 /* ---- ends ---- */

@@ -137,8 +137,6 @@ static void handshake_done(struct stream *stream)
 	}
 	struct session *session = stream->session;
 	stream_adopt_session(stream, session);
-	log_debug("tls open", TEXT("peer", session->peer), TEXT("version", facts.version),
-		  TEXT("cipher", facts.cipher), TEXT("path", facts.path));
 	session_open(session);
 	stream_feed(stream);
 }
@@ -303,6 +301,6 @@ void stream_recv_done(struct op *op, struct op_result result)
 		return;
 	}
 	stream_process(stream);
-	if (result.final && stream->state <= STREAM_DETECT)
+	if (result.final && (stream->state <= STREAM_DETECT || stream->state == STREAM_CLOSING))
 		stream_recv_arm(stream);
 }

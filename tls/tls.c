@@ -105,6 +105,10 @@ struct tls *tls_create(struct tls_endpoint *endpoint, struct bufpool *bufs, cons
 	wolfSSL_SetIOWriteCtx(tls->ssl, tls);
 	wolfSSL_SetCertCbCtx(tls->ssl, tls);
 	if (!endpoint->settings->server) {
+		/* wolfSSL 5.5.4 ends the connection over a ticket whose nonce is longer than 8 bytes, and
+		 * rustls sends such to whoever offers PSK with DHE. Without that offer it sends none; our own
+		 * gateway resumes by PSK alone. */
+		wolfSSL_no_dhe_psk(tls->ssl);
 		wolfSSL_set_SessionTicket_cb(tls->ssl, note_ticket, tls);
 		resume(tls);
 	}

@@ -16,7 +16,8 @@ enum {
 	AUTH_DELAY_S = 30,
 	AUTH_DELAY_MAX_S = 300,
 	LOCAL_DIAL_S = 10,
-	LISTEN_RETRY_S = 10
+	LISTEN_RETRY_S = 10,
+	PROBE_S = 5,
 };
 
 enum client_state { CLIENT_WAITING, CLIENT_DIALLING, CLIENT_LOGIN, CLIENT_READY };
@@ -34,6 +35,8 @@ struct client {
 	enum client_state state;
 	struct session *link;
 	struct timer timer;                  /* the next try */
+	struct timer probe;                  /* the network has changed: is the gateway still there? */
+	struct instant probed_at;
 	struct duration delay, auth_delay;
 	struct instant ready_at;
 	size_t gateway;                      /* index of the one that is tried */
@@ -190,7 +193,8 @@ static void link_published(struct session *session, const struct event *event)
 	client->auth_delay = DURATION_S(AUTH_DELAY_S);
 	hub_count(session->hub, COUNTER_links_opened, 1);
 	session_say(session, EVENT_READY);
-	log_info("link up", TEXT("gateway", session->peer), NUMBER("worker", session->hub->index));
+	log_info("link up", TEXT("gateway", session->peer), TEXT("tls", session->tls),
+		 NUMBER("worker", session->hub->index));
 	for (size_t i = 0; i < config->proxy_count; i++) {
 		char local[HOST_SIZE + 8], at[HOST_SIZE + 8];
 		const struct config_proxy *proxy = &config->proxies[i];
@@ -405,10 +409,38 @@ static void client_drain(struct service *service)
 		session_drain(client->link);
 }
 
+/* The old path may be dead without anybody having said so: try now, or ask the gateway for a sign of life. */
+static void client_network_changed(struct service *service)
+{
+	struct client *client = client_of(service);
+	struct hub *hub = service->hub;
+	if (client->draining || hub->index != client->settings->worker)
+		return;
+	if (client->state == CLIENT_WAITING && timer_is_armed(&client->timer)) {
+		timer_arm(&hub->wheel, &client->timer,
+			  instant_after(hub->now, DURATION_MS(random_next(&hub->random) % 500)));
+	} else if (client->state == CLIENT_READY && !timer_is_armed(&client->probe)) {
+		log_info("the network has changed, asking the gateway for a sign of life",
+			 TEXT("gateway", client->link->peer));
+		client->probed_at = hub->now;
+		tls_tunnel_probe(client->link);
+		timer_arm(&hub->wheel, &client->probe, instant_after(hub->now, DURATION_S(PROBE_S)));
+	}
+}
+
+static void client_probed(struct timer *timer)
+{
+	struct client *client = OWNER(timer, struct client, probe);
+	if (client->state == CLIENT_READY && !instant_before(client->probed_at, client->link->heard_at))
+		session_end(client->link, REASON_SILENT, "no sign of life after the network has changed",
+			    false);
+}
+
 static void client_destroy(struct service *service)
 {
 	struct client *client = client_of(service);
 	timer_disarm(&client->timer);
+	timer_disarm(&client->probe);
 	for (uint32_t i = 0; i < client->visiting_count; i++)
 		timer_disarm(&client->visiting[i].retry);
 	free(client->visiting);
@@ -416,8 +448,11 @@ static void client_destroy(struct service *service)
 	free(client);
 }
 
-static const struct service_table table = {
-    .name = "tls_tunnel client", .start = client_start, .drain = client_drain, .destroy = client_destroy};
+static const struct service_table table = {.name = "tls_tunnel client",
+					   .start = client_start,
+					   .drain = client_drain,
+					   .network_changed = client_network_changed,
+					   .destroy = client_destroy};
 
 static void fill_publications(struct client *client, const struct config_client *config)
 {
@@ -476,6 +511,7 @@ struct service *client_create(struct hub *hub, const struct client_settings *set
 	client->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
 	client->settings = settings;
 	client->timer.expired = client_retry;
+	client->probe.expired = client_probed;
 	client->delay = config->reconnect.min;
 	client->auth_delay = DURATION_S(AUTH_DELAY_S);
 	client->credentials =

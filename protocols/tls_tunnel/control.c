@@ -116,6 +116,16 @@ static enum status hear_authenticate(struct control *control, json_t *message, s
 	return STATUS_OK;
 }
 
+/* The original drops a session that names another type. */
+static bool is_known_type(const char *type)
+{
+	static const char *const types[] = {"tcp", "http/1.1", "http/2.0", "ssh", "http", "socks5"};
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool read_publication(const json_t *item, bool visitor, struct publication *publication)
 {
 	*publication = (struct publication){
@@ -126,6 +136,8 @@ static bool read_publication(const json_t *item, bool visitor, struct publicatio
 	    .bind_addr = visitor ? text_or(item, "bind_addr", "127.0.0.1") : "",
 	};
 	if (!publication->name || !publication->type || !publication->publish_addr || !publication->bind_addr)
+		return false;
+	if (!is_known_type(publication->type))
 		return false;
 	return port_of(item, "publish_port", &publication->publish_port) &&
 	       (visitor ? port_of(item, "bind_port", &publication->bind_port)

@@ -5,7 +5,7 @@
 
 #include "protocols/tls_tunnel/gateway.h"
 
-enum { OFFERS_MAX = 1024, BIND_TRIES_MAX = 10 };
+enum { OFFERS_MAX = 1024, BIND_TRIES_MAX = 10, OFFER_TEXT_SIZE = 256 };
 
 struct gateway {
 	struct service service;
@@ -68,7 +68,8 @@ void offering_free(struct offering *offering);
 /* The link has ended: closes, then releases the claim. */
 void offering_end(struct offering *offering);
 /* Fills the next note that waits, if any. */
-bool offering_note(struct offering *offering, struct note *note, struct publication *about);
+bool offering_note(struct offering *offering, struct note *note, struct publication *about,
+		   char text[OFFER_TEXT_SIZE]);
 void offering_noted(struct offering *offering);
 
 /* ---- claims.c: worker 0 decides ---- */

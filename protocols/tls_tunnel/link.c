@@ -18,8 +18,10 @@ struct link_state {
 	struct refused_item { char text[HOST_SIZE + 32]; } *refused_texts;
 	struct slice *refused;                   /* into refused_texts; only until they are said */
 	uint32_t refused_count;
-	struct note note;
-	struct publication about;
+	struct note note;                        /* what fill gave last */
+	struct publication about, *refused_about;
+	char note_text[OFFER_TEXT_SIZE];
+	bool partial;                            /* some were refused, and that is still to be told */
 };
 
 static struct link_state *state_of(const struct session *session) { return session->role_state; }
@@ -51,7 +53,7 @@ static void link_auth(struct session *session, const struct event *event)
 		log_info("logged in", TEXT("peer", session->peer),
 			 TEXT("identity", state->identity ? state->identity->name : "shared key"),
 			 TEXT("peer_is", state->shown.features & FEATURE_OURS ? "tunnel" : "stock"),
-			 NUMBER("worker", session->hub->index));
+			 TEXT("tls", session->tls), NUMBER("worker", session->hub->index));
 	} else {
 		hub_count(session->hub, COUNTER_logins_refused, 1);
 		text_copy(session->why_text, sizeof session->why_text, slice_of("wrong auth_key"));
@@ -68,7 +70,8 @@ static bool refusals_reserve(struct session *session, uint32_t count)
 	struct link_state *state = state_of(session);
 	state->refused_texts = calloc(count + 1, sizeof *state->refused_texts);
 	state->refused = calloc(count + 1, sizeof *state->refused);
-	if (state->refused_texts && state->refused)
+	state->refused_about = calloc(count + 1, sizeof *state->refused_about);
+	if (state->refused_texts && state->refused && state->refused_about)
 		return true;
 	session_end(session, REASON_MEMORY, NULL, false);
 	return false;
@@ -78,8 +81,10 @@ static void refusals_free(struct link_state *state)
 {
 	free(state->refused_texts);
 	free(state->refused);
+	free(state->refused_about);
 	state->refused_texts = NULL;
 	state->refused = NULL;
+	state->refused_about = NULL;
 	state->refused_count = 0;
 }
 
@@ -166,16 +171,23 @@ void link_claimed(struct offering *offering)
 	if (!refusals_reserve(session, offering->count))
 		return;
 	for (uint32_t i = 0; i < offering->count; i++) {
+		const struct offer *offer = &offering->offers[i];
 		char port[8];
-		snprintf(port, sizeof port, "%u", offering->offers[i].port);
-		if (offering->offers[i].refused)
-			refusal_add(state, offering->offers[i].name, ":", port);
+		if (!offer->refused)
+			continue;
+		snprintf(port, sizeof port, "%u", offer->port);
+		state->refused_about[state->refused_count] =
+		    (struct publication){.name = offer->name, .publish_port = offer->port};
+		refusal_add(state, offer->name, ":", port);
 	}
 	bool all = offering->count && state->refused_count == offering->count;
 	state->verdict = all ? REASON_LIMIT : REASON_OK;
 	if (state->refused_count)
 		log_warn("proxies refused: another client holds them", TEXT("peer", session->peer),
 			 NUMBER("refused", state->refused_count), NUMBER("of", offering->count));
+	state->partial = state->refused_count && !all;
+	if (state->partial)
+		session_say(session, EVENT_NOTE);
 	session_say(session, EVENT_PUBLISHED);
 	if (!all)
 		offering_listen(offering);
@@ -227,6 +239,24 @@ static void link_event(struct session *session, const struct event *event)
 	}
 }
 
+/* What was refused in part comes before the answer; what could not be bound, after it. */
+static void link_fill_note(struct link_state *state, struct event *event)
+{
+	if (state->partial) {
+		snprintf(state->note_text, sizeof state->note_text, "%u rejected", state->refused_count);
+		state->note = (struct note){
+		    .kind = NOTE_PARTIAL, .level = LOG_WARN, .text = slice_of(state->note_text)};
+		event->refused = state->refused;
+		event->refused_count = state->refused_count;
+		event->publications = state->refused_about;
+		event->publication_count = state->refused_count;
+		event->note = &state->note;
+	} else if (state->offering &&
+		   offering_note(state->offering, &state->note, &state->about, state->note_text)) {
+		event->note = &state->note;
+	}
+}
+
 static void link_fill(struct session *session, struct event *event)
 {
 	struct link_state *state = state_of(session);
@@ -241,8 +271,7 @@ static void link_fill(struct session *session, struct event *event)
 		event->refused_count = state->refused_count;
 		break;
 	case EVENT_NOTE:
-		if (state->offering && offering_note(state->offering, &state->note, &state->about))
-			event->note = &state->note;
+		link_fill_note(state, event);
 		break;
 	default:
 		break;
@@ -252,7 +281,9 @@ static void link_fill(struct session *session, struct event *event)
 static void link_said(struct session *session, enum event_kind kind)
 {
 	struct link_state *state = state_of(session);
-	if (kind == EVENT_NOTE && state->offering)
+	if (kind == EVENT_NOTE && state->partial)
+		state->partial = false;
+	else if (kind == EVENT_NOTE && state->offering)
 		offering_noted(state->offering);
 	if (kind == EVENT_PUBLISHED)
 		refusals_free(state);

@@ -177,27 +177,38 @@ void offering_end(struct offering *offering)
 
 /* ---- notes: one at a time, the state of each offer is the queue ---- */
 
-bool offering_note(struct offering *offering, struct note *note, struct publication *about)
+/* As the original words it. */
+static void bind_error_text(const struct offer *offer, char text[OFFER_TEXT_SIZE])
+{
+	if (offer->error == -EADDRINUSE)
+		snprintf(text, OFFER_TEXT_SIZE, "Port %u is already in use by another process", offer->port);
+	else if (offer->error == -EACCES)
+		snprintf(text, OFFER_TEXT_SIZE,
+			 "Permission denied to bind to %.80s:%u - may need administrator privileges",
+			 offer->addr, offer->port);
+	else
+		snprintf(text, OFFER_TEXT_SIZE, "Failed to bind proxy listener on %.80s:%u: %s", offer->addr,
+			 offer->port, reason_text(reason_of_errno(offer->error)));
+}
+
+bool offering_note(struct offering *offering, struct note *note, struct publication *about,
+		   char text[OFFER_TEXT_SIZE])
 {
 	for (uint32_t i = 0; i < offering->count; i++) {
 		struct offer *offer = &offering->offers[i];
 		if (offer->note == NOTE_TEXT)
 			continue;
-		*about = (struct publication){.name = offer->name,
-					      .publish_addr = offer->addr,
-					      .publish_port = offer->port,
-					      .local_port = offer->local_port,
-					      .type = "tcp"};
 		bool failed = offer->note == NOTE_BIND_FAILED;
+		*about = (struct publication){.name = offer->name, .publish_addr = offer->addr, .type = "tcp",
+					      .publish_port = offer->port, .local_port = offer->local_port};
+		bind_error_text(offer, text);
 		*note = (struct note){.kind = offer->note,
 				      .level = failed ? LOG_ERROR : LOG_WARN,
 				      .about = about,
+				      .text = slice_of(text),
 				      .retry = offer->tries,
 				      .retry_max = BIND_TRIES_MAX,
 				      .delay_s = failed ? 0 : bind_delays_s[offer->tries - 1]};
-		note->text = slice_of(offer->error == -EADDRINUSE ? "in use"
-				      : offer->error == -EACCES	  ? "permission denied"
-								  : "failed");
 		return true;
 	}
 	return false;

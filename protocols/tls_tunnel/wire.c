@@ -248,14 +248,15 @@ static enum status hear_body(struct session *session, struct tunnel *tunnel, con
 	return status;
 }
 
-/* The connection or its control stream is over. Why, when it is over too early. */
+/* The connection or its control stream is over. Early, that is how an original gateway refuses; but a broken
+ * network looks the same, so it counts as lost and is tried again at the ordinary pace. */
 static enum status tunnel_ended(struct session *session, const struct tunnel *tunnel)
 {
 	const struct control *control = &tunnel->control;
 	if (session->client && control->login == EXCHANGE_ASKED)
-		session_end(session, REASON_AUTH, "closed during authentication (wrong key?)", false);
+		session_end(session, REASON_LOST, "closed during authentication (wrong key?)", false);
 	else if (session->client && control->config == EXCHANGE_ASKED)
-		session_end(session, REASON_FORBIDDEN,
+		session_end(session, REASON_LOST,
 			    "closed during configuration (all proxies rejected or invalid?)", false);
 	return STATUS_IO;
 }

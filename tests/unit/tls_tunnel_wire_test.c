@@ -858,14 +858,14 @@ static void closed_early(void **state)
 	world_turn(false);
 	session_input_end(world.link[CLIENT]);
 	world_drain();
-	assert_int_equal(world.link_why[CLIENT], REASON_AUTH);
+	assert_int_equal(world.link_why[CLIENT], REASON_LOST);
 	assert_string_equal(world.link_text[CLIENT], "closed during authentication (wrong key?)");
 	world_close();
 	begin(CLIENT);
 	hear(message(from_server_first, json_b));
 	session_input_end(world.link[CLIENT]);
 	world_drain();
-	assert_int_equal(world.link_why[CLIENT], REASON_FORBIDDEN);
+	assert_int_equal(world.link_why[CLIENT], REASON_LOST);
 	assert_string_equal(world.link_text[CLIENT],
 			    "closed during configuration (all proxies rejected or invalid?)");
 	world_close();

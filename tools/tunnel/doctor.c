@@ -79,6 +79,15 @@ static int report_engine(void)
 	return bad;
 }
 
+/* One line each. */
+static void report_capabilities(void)
+{
+	char text[LINE_SIZE];
+	ring_probe_text(text, sizeof text);
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		say(GOOD, "capability", "", "%s", line);
+}
+
 static int report_tls(void)
 {
 	struct tls_library_options options = {.crypto = TLS_CRYPTO_AUTO};
@@ -207,6 +216,7 @@ int doctor_command(const struct options *options)
 {
 	int bad = report_kernel();
 	bad |= report_engine();
+	report_capabilities();
 	bad |= report_tls();
 	bad |= report_cpus();
 	bad |= report_memory();

@@ -42,7 +42,9 @@ static int run_config(const struct options *options, struct config *config)
 static int run_command(const struct options *options)
 {
 	struct config config = {0};
-	int status = options_config(options, &config) ? run_config(options, &config) : 1;
+	int wrong =
+	    options->config_file ? 1 : 2; /* a file's error is a failure, the command line's is usage */
+	int status = options_config(options, &config) ? run_config(options, &config) : wrong;
 	config_fini(&config);
 	return status;
 }

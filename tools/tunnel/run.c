@@ -13,6 +13,7 @@
 
 #include "core/log.h"
 #include "protocols/tls_tunnel/wire.h"
+#include "ring/network.h"
 #include "tools/tunnel/state.h"
 
 static struct run *running;      /* for what workers tell: there is one run at a time */
@@ -127,6 +128,14 @@ static uint32_t choose_cores(const struct config *config)
 	return cores;
 }
 
+/* What the process may use at most: buffers and queues by their limit, besides what wolfSSL caches and the
+ * kernel's queues take per worker. */
+static size_t memory_max(const struct limits *limits, uint32_t cores)
+{
+	enum { TLS_CACHE = 25 << 20, QUEUES = 1 << 20 };
+	return limits->process_memory + (size_t)cores * (TLS_CACHE + QUEUES);
+}
+
 /* A setting that wolfSSL will not take must be known before anything runs. */
 static bool settings_work(const struct tls_settings *settings, char why[RUN_WHY_SIZE])
 {
@@ -143,6 +152,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 			    .print_line = run->print_line,
 			    .host = run->host};
 	running = run;
+	run->network = config->client_count ? network_watch() : -1;
 	if (config->client_count > RUN_CLIENTS_MAX) {
 		snprintf(why, RUN_WHY_SIZE, "at most %d client mappings in one process", RUN_CLIENTS_MAX);
 		return false;
@@ -159,6 +169,8 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	process->limits = config->limits;
 	if (!process->limits.process_memory)
 		process->limits.process_memory = machine_memory() / 2;
+	log_info("memory", NUMBER("buffers_max_mib", process->limits.process_memory >> 20),
+		 NUMBER("process_max_mib", memory_max(&process->limits, cores) >> 20));
 	process->populate = populate;
 	process->populate_state = run;
 	process->resolve = resolve;
@@ -190,10 +202,13 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 /* Waits for a signal among those that end the program, at most so long; news are cleared. 0: none. */
 static int wait_signal(struct run *run, int signals, int timeout_ms)
 {
-	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = run->news, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = run->news, .events = POLLIN},
+			       {.fd = run->network, .events = POLLIN}};
 	struct signalfd_siginfo info;
 	uint64_t count;
-	poll(fds, 2, timeout_ms);
+	poll(fds, 3, timeout_ms);
+	if (fds[2].revents && network_changed(run->network))
+		process_network_changed(&run->process);
 	if (read(run->news, &count, sizeof count) < 0 && errno != EAGAIN)
 		return SIGTERM;
 	if (!(fds[0].revents & POLLIN) || read(signals, &info, sizeof info) != sizeof info)
@@ -211,10 +226,10 @@ static void drain(struct run *run, int signals)
 	int64_t until = boot_time().ns + run->config->drain_stop.ns;
 	log_info("draining", NUMBER("limit_s", duration_ms(run->config->drain_stop) / 1000));
 	process_drain(&run->process);
-	wait_signal(run, signals, 50);
-	while (!process_is_idle(&run->process) && boot_time().ns < until)
-		if (wait_signal(run, signals, 100))
-			break;           /* a second one: at once */
+	/* Workers count as idle until they have heard of it. A second signal ends all at once. */
+	int signal = wait_signal(run, signals, 50);
+	while (!signal && !process_is_idle(&run->process) && boot_time().ns < until)
+		signal = wait_signal(run, signals, 100);
 }
 
 /* Once, when the gateway listens. */
@@ -273,5 +288,7 @@ void run_stop(struct run *run)
 	process_join(&run->process);
 	process_fini(&run->process);
 	close(run->news);
+	if (run->network >= 0)
+		close(run->network);
 	running = NULL;
 }

@@ -22,6 +22,7 @@ struct run {
 	struct tls_settings gateway_tls, client_tls[RUN_CLIENTS_MAX];
 	struct gateway_settings gateway;
 	struct client_settings clients[RUN_CLIENTS_MAX];
+	int network;                     /* tells of changed addresses and routes; -1: nothing to tell */
 	int news;                        /* eventfd: one of the following has changed */
 	_Atomic int listen_error; /* -errno of the gateway's listener; 1: it listens; 0: not known yet */
 	_Atomic uint32_t clients_ready;
