@@ -1,0 +1,90 @@
+"""Readers that stop for good: the others go on, memory stays within its limits."""
+
+import socket
+
+import pytest
+
+import tunnel
+from traffic import HEAD, TRAILER, Reference, exactly, start_users, transfer
+
+GROWTH_KIB = 48 * 1024  # 256 KiB queued, a window and socket buffers each, with room for noise
+
+
+def stalled_user(port, down):
+    sock = socket.create_connection(("127.0.0.1", port), tunnel.WAIT)
+    sock.sendall(HEAD.pack(1 << 50, 0, down))
+    assert exactly(sock, 1)
+    return sock
+
+
+@pytest.mark.parametrize("way", ["published", "visitor"])
+def test_user_stops_reading(world, way):
+    if way == "published":
+        gateway, client, port, service = world.published()
+        programs = gateway, client
+    else:
+        gateway, client, visiting, port, service = world.visited()
+        programs = gateway, client, visiting
+    for user in start_users(50, port, 1000, 1 << 20):  # warm: pools are as large as they get
+        user.finish()
+    before = [p.rss_kib() for p in programs]
+    with stalled_user(port, 1 << 40):
+        for user in start_users(50, port, 1 << 20, 4 << 20):
+            user.finish()
+        after = [p.rss_kib() for p in programs]
+        print("growth in KiB:", [a - b for a, b in zip(after, before)])
+        assert all(a - b < GROWTH_KIB for a, b in zip(after, before)), (before, after)
+    assert not service.faults()
+
+
+def test_many_users_stop_reading(world):
+    """Thirty at once: bounded by their number times their limit, and still the others go on."""
+    gateway, client, port, _ = world.published()
+    transfer(port, 1 << 20, 1 << 20)
+    before = gateway.rss_kib(), client.rss_kib()
+    stalled = [stalled_user(port, 1 << 40) for _ in range(30)]
+    with Reference(port):
+        pass
+    after = gateway.rss_kib(), client.rss_kib()
+    print("growth in KiB:", after[0] - before[0], after[1] - before[1])
+    assert after[0] - before[0] < GROWTH_KIB and after[1] - before[1] < GROWTH_KIB
+    for sock in stalled:
+        sock.close()
+    transfer(port, 1 << 20, 1 << 20)
+
+
+def test_service_stops_reading(world):
+    """The user that feeds it is stopped, not dropped, and memory does not grow for it."""
+    deaf = socket.create_server(("127.0.0.1", 0))
+    world.closers.append(deaf.close)
+    service, gateway = world.service(), world.gateway().ready()
+    port, other = tunnel.free_port(), tunnel.free_port()
+    client = world.client(
+        gateway,
+        proxies=[tunnel.proxy("deaf", port, deaf.getsockname()[1]), tunnel.proxy("web", other, service.port)],
+    ).ready()
+    transfer(other, 1 << 20, 1 << 20)
+    before = gateway.rss_kib(), client.rss_kib()
+    with socket.create_connection(("127.0.0.1", port)) as user, Reference(other):
+        user.settimeout(1)
+        sent = 0
+        with pytest.raises(socket.timeout):
+            while sent < 256 << 20:
+                sent += user.send(bytes(1 << 16))
+        after = gateway.rss_kib(), client.rss_kib()
+        assert after[0] - before[0] < GROWTH_KIB and after[1] - before[1] < GROWTH_KIB, (before, after)
+
+
+def test_slow_reader_gets_everything(world):
+    _, _, port, _ = world.published()
+    size = 1 << 20
+    with socket.create_connection(("127.0.0.1", port)) as user:
+        user.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        user.sendall(HEAD.pack(77, 0, size))
+        left = size + len(TRAILER)
+        user.settimeout(tunnel.WAIT)
+        while left:
+            received = user.recv(min(4096, left))
+            assert received, f"the end came {left} bytes too early"
+            left -= len(received)
+        assert user.recv(1) == b""
