@@ -125,6 +125,8 @@ static void read_clients(struct config_reader *reader, const struct config_node 
 	struct config *config = field;
 	config->clients = config_read_list(reader, node, sizeof(struct config_client), config_read_client,
 					   true, &config->client_count);
+	if (config->client_count > CONFIG_CLIENTS_MAX)
+		config_fail(reader, node, "client has more than %d entries", CONFIG_CLIENTS_MAX);
 	config_check_clients(reader, node);
 }
 

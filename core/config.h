@@ -17,6 +17,7 @@
 enum {
 	CONFIG_CORES_MAX = 256,
 	CONFIG_LIST_MAX = 4096,          /* entries of any list */
+	CONFIG_CLIENTS_MAX = 16,         /* entries of `client` */
 	CONFIG_NAME_MAX = 255,           /* bytes of a proxy's or visitor's name */
 	CONFIG_KEY_MIN = 16,             /* bytes of an auth_key */
 	CONFIG_KEY_MAX = 1024,

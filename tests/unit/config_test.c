@@ -230,6 +230,24 @@ static const struct { const char *text, *errors; } bad[] = {
 #include "tests/unit/config_bad.inc"
 };
 
+static void clients_are_counted(void **state)
+{
+	struct config config;
+	char text[8192] = "client:\n", all[16384];
+	size_t used = strlen(text);
+	for (int i = 0; i <= CONFIG_CLIENTS_MAX; i++) {
+		used += (size_t)snprintf(text + used, sizeof text - used,
+					 "- {protocol: tls-tunnel, gateway_addr: \"g:1\", auth_key: "
+					 "0123456789abcdef, visitors: [{name: a, publish_port: 1, "
+					 "bind_port: %d}]}\n",
+					 i + 1);
+		bool good = parse(&config, text, all, sizeof all);
+		assert_true(good == (i < CONFIG_CLIENTS_MAX));
+		config_fini(&config);
+	}
+	assert_non_null(strstr(all, "client has more than 16 entries"));
+}
+
 static void every_bad_file_is_refused(void **state)
 {
 	assert_true(COUNT_OF(bad) >= 80);
@@ -308,8 +326,8 @@ static void no_error_shows_a_key(void **state)
 	    "gateway: {tls_tunnel: {auth_key: canary}}",
 	    "gateway: {tls_tunnel: {auth_key: [canary]}}",
 	    "gateway: {tls_tunnel: {auth_key: 'canary-canary-canary', auth_key_file: key}}",
-	    "gateway: {tls_tunnel: {auth_key: canary-canary-canary}, clients: [{name: a, auth_key: "
-	    "canary-canary-canary}]}",
+	    ("gateway: {tls_tunnel: {auth_key: canary-canary-canary}, clients: [{name: a, auth_key: "
+	     "canary-canary-canary}]}"),
 	};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct config config;
@@ -434,6 +452,7 @@ int main(void)
 		cmocka_unit_test(warnings_do_not_fail),
 		cmocka_unit_test(environment_is_expanded),
 		cmocka_unit_test(every_bad_file_is_refused),
+	    cmocka_unit_test(clients_are_counted),
 		cmocka_unit_test(all_errors_come_at_once_in_order),
 		cmocka_unit_test(errors_are_bounded),
 		cmocka_unit_test(large_files_are_refused),

@@ -140,25 +140,46 @@ static bool is_right(const uint64_t *block, uint64_t first_word, size_t words)
 	return true;
 }
 
+static void print_transfer(uint64_t bytes, double wall, double cpu)
+{
+	double gib = (double)bytes / (1 << 30);
+	printf("  user        < %llu MiB in %.2f s: %.2f GiB/s, every byte checked\n"
+	       "                (%.2f CPU-seconds per GiB for gateway, client, origin and user together)\n",
+	       (unsigned long long)bytes >> 20, wall, gib / wall, cpu / gib);
+}
+
+/* A whole block; less at the end of the stream, and -1 for an error. */
+static ssize_t read_block(int fd, void *block)
+{
+	size_t used = 0;
+	while (used < BLOCK) {
+		ssize_t size = recv(fd, (char *)block + used, BLOCK - used, 0);
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size <= 0)
+			return size < 0 ? size : (ssize_t)used;
+		used += (size_t)size;
+	}
+	return BLOCK;
+}
+
 static bool transfer(uint16_t port)
 {
 	uint64_t *block = malloc(BLOCK), got = 0;
 	int fd = connect_to(port);
 	bool right = block && fd >= 0 && write_all(fd, "b", 1);
+	ssize_t size = BLOCK;
 	double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
 	while (right && got < DEMO_BYTES) {
-		ssize_t size = recv(fd, block, BLOCK, MSG_WAITALL);
+		size = read_block(fd, block);
 		right = size == BLOCK && is_right(block, got / sizeof *block, BLOCK / sizeof *block);
 		got += size > 0 ? (uint64_t)size : 0;
 	}
-	wall = seconds(CLOCK_MONOTONIC) - wall;
-	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	const char *what = size < 0 ? strerror(errno) : size < BLOCK ? "the end came early" : "wrong bytes";
 	if (right)
-		printf("  user        < %llu MiB in %.2f s: %.2f GiB/s, every byte checked\n"
-		       "                (%.2f CPU-seconds per GiB for gateway, client, origin and user "
-		       "together)\n",
-		       (unsigned long long)got >> 20, wall, (double)got / wall / (1 << 30),
-		       cpu / ((double)got / (1 << 30)));
+		print_transfer(got, seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+	else
+		printf("  user        < %s after %llu bytes\n", what, (unsigned long long)got);
 	if (fd >= 0)
 		close(fd);
 	free(block);
@@ -167,33 +188,55 @@ static bool transfer(uint16_t port)
 
 /* ---- putting it together ---- */
 
-static bool demo_config(const struct options *options, struct config *config, uint16_t gateway,
-			uint16_t published, uint16_t origin)
+struct demo {
+	struct config config;
+	uint16_t gateway_port, published_port, origin_port;
+	int origin;
+};
+
+static bool find_ports(struct demo *demo)
+{
+	demo->origin = listen_anywhere(&demo->origin_port);
+	if (demo->origin >= 0 && free_port(&demo->gateway_port) && free_port(&demo->published_port))
+		return true;
+	fprintf(stderr, "tunnel: no port of 127.0.0.1 can be had: %s\n", strerror(errno));
+	return false;
+}
+
+/* A client's command line, and behind it what the user has said. The pin is replaced later. */
+static bool demo_config(const struct options *options, struct demo *demo)
 {
 	static struct options made;
-	char url[128], listen_addr[32], publish[64], why[OPTIONS_WHY_SIZE];
-	snprintf(listen_addr, sizeof listen_addr, "127.0.0.1:%u", gateway);
-	snprintf(publish, sizeof publish, "demo=%u:127.0.0.1:%u", published, origin);
+	char url[160], publish[64], listen_addr[32], why[OPTIONS_WHY_SIZE];
+	snprintf(listen_addr, sizeof listen_addr, "127.0.0.1:%u", demo->gateway_port);
+	snprintf(publish, sizeof publish, "demo=%u:127.0.0.1:%u", demo->published_port, demo->origin_port);
 	snprintf(url, sizeof url,
-		 "tls-tunnel://"
-		 "demonstration-key@127.0.0.1:%u?pin=sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-		 gateway);
-	char *argv[] = {(char *)"tunnel", (char *)"client", url, (char *)"--publish", publish, NULL};
-	if (!options_parse(&made, 5, argv, why) || !options_config(&made, config)) {
-		options_fini(&made);
-		return false;
-	}
+		 "tls-tunnel://demonstration-key@%s?pin=sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		 listen_addr);
+	char *argv[] = {"tunnel", "client", url, "--publish", publish, "--log-level", "warn", NULL};
+	bool good = options_parse(&made, COUNT_OF(argv) - 1, argv, why);
+	check(good);
+	for (size_t i = 0; i < options->setting_count; i++)
+		made.settings[made.setting_count++] = options->settings[i];
+	struct config *config = &demo->config;
+	good = options_config(&made, config);
 	options_fini(&made);
 	config->gateway.enabled = true;
-	config->cores = config->cores ? config->cores : 0;
-	if (!address_parse(&config->gateway.listen_addr, listen_addr) ||
-	    !secret_set(&config->gateway.auth_key, slice_of("demonstration-key")))
-		return false;
-	if (!state_load_temporary(config, why, sizeof why)) {
-		fprintf(stderr, "tunnel: %s\n", why);
-		return false;
-	}
-	return tls_pin_of_pem(config->gateway.certificate_pem, config->clients[0].pin) == STATUS_OK;
+	return good && address_parse(&config->gateway.listen_addr, listen_addr) &&
+	       secret_set(&config->gateway.auth_key, slice_of("demonstration-key"));
+}
+
+static bool start(struct run *run, struct demo *demo)
+{
+	struct tls_library_options library = {.crypto = TLS_CRYPTO_AUTO};
+	struct config *config = &demo->config;
+	char why[RUN_WHY_SIZE] = "";
+	if (tls_library_start(&library, why) == STATUS_OK && state_load_temporary(config, why, sizeof why) &&
+	    tls_pin_of_pem(config->gateway.certificate_pem, config->clients[0].pin) == STATUS_OK &&
+	    run_start(run, config, why))
+		return true;
+	fprintf(stderr, "tunnel: the demonstration cannot start: %s\n", why);
+	return false;
 }
 
 static bool wait_ready(struct run *run)
@@ -209,45 +252,49 @@ static bool wait_ready(struct run *run)
 	return atomic_load(&run->clients_ready) > 0;
 }
 
-static bool demo(const struct options *options, struct config *config)
+/* The link is ended by one side before the other stops, so that nothing is reported as lost. */
+static void stop(struct run *run)
+{
+	process_drain(&run->process);
+	for (int tries = 0; tries < 50 && (tries < 2 || !process_is_idle(&run->process)); tries++)
+		poll(NULL, 0, 20);
+	run_stop(run);
+	tls_library_stop();
+}
+
+static bool demonstrate(struct demo *demo)
 {
 	static struct run run;
-	static int origin;
-	uint16_t gateway_port, published_port, origin_port;
-	char why[RUN_WHY_SIZE] = "";
 	pthread_t thread;
-	struct tls_library_options library = {.crypto = TLS_CRYPTO_AUTO};
-	if (tls_library_start(&library, why) != STATUS_OK || !free_port(&gateway_port) ||
-	    !free_port(&published_port) || (origin = listen_anywhere(&origin_port)) < 0 ||
-	    !demo_config(options, config, gateway_port, published_port, origin_port) ||
-	    !run_start(&run, config, why)) {
-		fprintf(stderr, "tunnel: the demonstration cannot start: %s\n", why);
+	if (!start(&run, demo))
 		return false;
-	}
-	pthread_create(&thread, NULL, origin_main, &origin);
+	pthread_create(&thread, NULL, origin_main, &demo->origin);
 	printf("One process, all on 127.0.0.1:\n\n  user > :%u gateway =TLS 1.3= client > :%u origin\n\n",
-	       published_port, origin_port);
+	       demo->published_port, demo->origin_port);
 	printf("  engine        %s, %u worker%s; %s\n", run.process.engine->name, run.process.worker_count,
 	       run.process.worker_count == 1 ? "" : "s", tls_library_text());
-	bool worked = wait_ready(&run) && greet(published_port) && transfer(published_port);
+	bool worked = wait_ready(&run) && greet(demo->published_port) && transfer(demo->published_port);
 	puts(worked ? "\nIt works. Next: `tunnel gateway` here, then paste the line that it prints on the "
 		      "other machine."
-		    : "\nIt did not work; `tunnel doctor` tells what this machine lacks.");
-	shutdown(origin, SHUT_RDWR);
-	close(origin);
-	run_stop(&run);
+		    : "\nIt did not work. `tunnel demo -v` says more; `tunnel doctor` tells what this "
+		      "machine lacks.");
+	shutdown(demo->origin, SHUT_RDWR);
+	stop(&run);
 	pthread_join(thread, NULL);
-	tls_library_stop();
 	return worked;
 }
 
 int demo_command(const struct options *options)
 {
-	struct config config = {0};
+	static struct demo demo;
+	int status = 1;
 	log_output_start();
-	log_start(options->verbose ? LOG_DEBUG : LOG_WARN, LOG_TEXT, log_output);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	bool worked = demo(options, &config);
-	config_fini(&config);
-	return output_end(worked ? 0 : 1);
+	if (find_ports(&demo)) {
+		bool good = demo_config(options, &demo);
+		log_start(demo.config.log_level, demo.config.log_format, log_output);
+		status = !good ? 2 : demonstrate(&demo) ? 0 : 1;
+	}
+	config_fini(&demo.config);
+	return output_end(status);
 }

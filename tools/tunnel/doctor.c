@@ -69,9 +69,7 @@ static int report_engine(void)
 	bool best = strcmp(engine->name, "io_uring") == 0;
 	if (!best)
 		ring_choose("io_uring", cause);
-	/* What ring_choose says begins with the engine's name. */
-	int bad =
-	    say(best ? GOOD : HINT, "engine", cause[0] ? cause : why, "%s", why[0] ? why : engine->name);
+	int bad = say(best ? GOOD : HINT, "engine", cause, "%s", best ? why : engine->name);
 	if (read_line("/proc/sys/kernel/io_uring_disabled", line) && strcmp(line, "0") != 0)
 		say(HINT, "io_uring",
 		    "sysctl kernel.io_uring_disabled=0, or membership in kernel.io_uring_group",

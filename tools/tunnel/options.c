@@ -357,6 +357,10 @@ static bool complete(struct options *options)
 			    options,
 			    "give the line that the gateway prints: tunnel client tls-tunnel://KEY@HOST:PORT"
 			    "?pin=...");
+		if (!has_setting(options, "client.auth_key") &&
+		    !has_setting(options, "client.auth_key_file"))
+			return options_fail(options, "the URL has no key: tls-tunnel://KEY@HOST:PORT, or "
+						     "give --auth-key-file FILE");
 		if (!options->publish_count && !options->visit_count)
 			return options_fail(options, "nothing to do: give --publish NAME=PORT:HOST:PORT or "
 						     "--visit NAME:PORT=HOST:PORT");

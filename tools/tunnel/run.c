@@ -153,10 +153,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 			    .host = run->host};
 	running = run;
 	run->network = config->client_count ? network_watch() : -1;
-	if (config->client_count > RUN_CLIENTS_MAX) {
-		snprintf(why, RUN_WHY_SIZE, "at most %d client mappings in one process", RUN_CLIENTS_MAX);
-		return false;
-	}
+	check(config->client_count <= RUN_CLIENTS_MAX);
 	block_signals();
 	raise_descriptors();
 	struct process *process = &run->process;
@@ -232,18 +229,28 @@ static void drain(struct run *run, int signals)
 		signal = wait_signal(run, signals, 100);
 }
 
-/* Once, when the gateway listens. */
 static void print_client_line(struct run *run)
 {
 	char line[STATE_LINE_SIZE];
-	if (!run->print_line || atomic_load(&run->listen_error) != 1)
-		return;
-	run->print_line = false;
 	if (state_client_line(run->config, run->host, run->listens.port, line)) {
-		printf("On the other machine:\n  %s --publish NAME=PORT:HOST:PORT\n", line);
+		printf("On the other machine, where its port 3000 shall become port 8080 of this one:\n"
+		       "  %s --publish web=8080:127.0.0.1:3000\n",
+		       line);
 		fflush(stdout);
 	}
 	secret_wipe(line, sizeof line);
+}
+
+/* Once, when the gateway listens. */
+static void tell_listening(struct run *run)
+{
+	char where[ADDRESS_TEXT_SIZE];
+	if (run->told || atomic_load(&run->listen_error) != 1)
+		return;
+	run->told = true;
+	log_info("listening", TEXT("address", address_format(&run->listens, where)));
+	if (run->print_line)
+		print_client_line(run);
 }
 
 int run_until_signal(struct run *run)
@@ -265,14 +272,15 @@ int run_until_signal(struct run *run)
 			    TEXT("address", address_format(&run->config->gateway.listen_addr, where)),
 			    TEXT("reason",
 				 error == -EADDRINUSE
-				     ? "another process listens there; stop it or choose another listen_addr"
+				     ? "another process listens there; stop it or choose another "
+				       "address (--listen, listen_addr)"
 				 : error == -EACCES ? "ports below 1024 need privileges; choose another or "
 						      "grant CAP_NET_BIND_SERVICE"
 						    : reason_text(reason_of_errno(error))));
 			status = 1;
 			break;
 		}
-		print_client_line(run);
+		tell_listening(run);
 		if (signal) {
 			drain(run, signals);
 			break;

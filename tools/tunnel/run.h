@@ -14,7 +14,7 @@
 #include "ring/process.h"
 #include "tls/tls.h"
 
-enum { RUN_CLIENTS_MAX = 16, RUN_WHY_SIZE = 512 };
+enum { RUN_CLIENTS_MAX = CONFIG_CLIENTS_MAX, RUN_WHY_SIZE = 512 };
 
 struct run {
 	struct config *config;
@@ -27,6 +27,7 @@ struct run {
 	_Atomic int listen_error; /* -errno of the gateway's listener; 1: it listens; 0: not known yet */
 	_Atomic uint32_t clients_ready;
 	struct address listens;
+	bool told;                       /* that it listens */
 	bool print_line; /* on stdout, once the gateway listens: what to paste on the other machine */
 	const char *host;                /* this machine's name in that line; NULL: found out */
 };

@@ -315,11 +315,11 @@ bool state_client_line(const struct config *config, const char *host, uint16_t p
 		return false;
 	tls_pin_format(pin, pin_text);
 	choose_host(config, own);
-	size_t used = (size_t)snprintf(line, STATE_LINE_SIZE, "tunnel client tls-tunnel://");
+	size_t used = (size_t)snprintf(line, STATE_LINE_SIZE, "tunnel client 'tls-tunnel://");
 	if (!add_encoded(line, &used, secret_slice(&gateway->auth_key)))
 		return false;
 	bool bare_v6 = host && strchr(host, ':') && host[0] != '[';
-	int more = snprintf(line + used, STATE_LINE_SIZE - used, "@%s%s%s:%u?pin=%s", bare_v6 ? "[" : "",
+	int more = snprintf(line + used, STATE_LINE_SIZE - used, "@%s%s%s:%u?pin=%s'", bare_v6 ? "[" : "",
 			    host ? host : own, bare_v6 ? "]" : "", port, pin_text);
 	return more > 0 && (size_t)more < STATE_LINE_SIZE - used;
 }

@@ -20,7 +20,7 @@ bool state_load(struct config *config, char *why, size_t size);
 bool state_load_temporary(struct config *config, char *why, size_t size);
 /* The directory that would be used; false: there is none ($HOME is not set). */
 bool state_directory(const struct config *config, char path[STATE_PATH_SIZE]);
-/* "tunnel client tls-tunnel://KEY@HOST:PORT?pin=sha256:..." for the other machine. It holds the key: wipe it.
+/* "tunnel client 'tls-tunnel://KEY@HOST:PORT?pin=sha256:...'", quoted for a shell. It holds the key: wipe it.
  * `host` may be NULL: the listener's address, else this machine's name. `port` is the one listened on. */
 bool state_client_line(const struct config *config, const char *host, uint16_t port,
 		       char line[STATE_LINE_SIZE]);
