@@ -128,6 +128,21 @@ bool buf_may_be_kept(const struct buf *buf, size_t size)
 	return buf->class != CLASS_RECEIVE || pool->receive_used <= pool->receive_max - pool->receive_max / 4;
 }
 
+void piece_shelve(struct piece *piece)
+{
+	struct buf *buf = piece->buf;
+	size_t size = piece->bytes.size;
+	bool stays = buf->size < BUF_RECEIVE_SIZE || buf_may_be_kept(buf, size);
+	struct buf *copy = stays ? NULL : buf_acquire(buf->home, size);
+	if (!copy)
+		return;
+	if (size)
+		memcpy(copy->bytes, piece->bytes.at, size);
+	copy->used = (uint32_t)size;
+	buf_unref(buf);
+	*piece = (struct piece){copy, {copy->bytes, size}};
+}
+
 struct buf *buf_loan(struct bufpool *here, struct buf *parent)
 {
 	struct buf *loan = here->fail && here->fail(here->fail_state) ? NULL : malloc(sizeof *loan);

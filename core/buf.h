@@ -68,6 +68,8 @@ void buf_unref(struct buf *buf);
 /* May a queued message keep its receive buffer? Only while it fills a quarter of it and at least a
  * quarter of the pool's receive buffers are free (design: queues never starve the kernel). */
 bool buf_may_be_kept(const struct buf *buf, size_t size);
+/* A piece that has to wait moves out of a receive buffer that it may not keep. Without memory it stays. */
+void piece_shelve(struct piece *piece);
 
 /* A buffer of `here` that shows the bytes of `parent`, whose home keeps one reference for it until the
  * loan is back (buf_loan_return on the home worker). NULL at a limit. */

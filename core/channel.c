@@ -75,7 +75,6 @@ struct channel *channel_open(struct session *session, struct pair *pair, const s
 	if (!channel)
 		return NULL;
 	channel->target = *target;
-	pair->flow[1].dead = false;
 	struct channel *asker = pair->side[0];
 	if (asker && asker->session->held) {
 		asker->session->held = false;
@@ -97,7 +96,7 @@ void channel_set_id(struct channel *channel, const void *id, size_t size)
 		memcpy(channel->long_id, id, size);
 		id = channel->long_id;
 	}
-	check(idtable_insert(&session->ids, &channel->id_link, id, size));
+	idtable_insert(&session->ids, &channel->id_link, id, size);
 }
 
 void channel_say(struct channel *channel, unsigned says)
@@ -159,6 +158,7 @@ static void channel_destroy(struct channel *channel)
 	link_remove(&channel->session_link);
 	link_remove(&channel->control_link);
 	link_remove(&channel->active_link);
+	session_withdraw(session, channel);
 	if (channel->pair)
 		pair_leave(channel->pair, channel->side);
 	memory_release(&hub->memory, channel->text, CHANNEL_TEXT_SIZE);
@@ -189,6 +189,7 @@ void channel_refuse(struct channel *channel, enum reason reason, const char *tex
 	if (text && !channel->text && (channel->text = memory_acquire(&hub->memory, CHANNEL_TEXT_SIZE)))
 		text_copy(channel->text, CHANNEL_TEXT_SIZE, slice_of(text));
 	channel->in_done = true;
+	channel->pair->retry_at = (struct instant){0};
 	flow_drop(channel->pair, channel->side);
 	channel->pair->flow[channel->side].dead = true;
 	hub_count(hub, COUNTER_channels_refused, 1);
@@ -212,7 +213,8 @@ void channel_opened(struct channel *channel, enum reason reason, struct slice te
 	}
 	char copy[CHANNEL_TEXT_SIZE];
 	text_copy(copy, sizeof copy, text);
-	bool fresh = pair->flow[0].pulled == 0 && pair->flow[0].end != END_RESET && asker;
+	bool fresh = pair->flow[0].pulled == 0 && pair->flow[1].pulled == 0 &&
+		     pair->flow[0].end != END_RESET && asker;
 	/* detach without letting the pair go: side 0 may get another side 1 */
 	channel->session->queued_bytes -= pair->flow[0].bytes;
 	pair->side[1] = NULL;
@@ -225,6 +227,7 @@ void channel_opened(struct channel *channel, enum reason reason, struct slice te
 		pair_abandon(pair);
 		return;
 	}
+	flow_restart(pair, 1);
 	if (fresh && pair->role->refused && pair->role->refused(pair, reason))
 		return;
 	channel_refuse(asker, reason, copy);

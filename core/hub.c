@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/log.h"
 #include "core/request.h"
 
 enum { HUB_RECEIVE_MAX = 512 }; /* receive buffers of one worker: 32 MiB */
@@ -30,6 +31,20 @@ void hub_fini(struct hub *hub)
 	check(!hub->outgoing && hub->channel_count == 0);
 	bufpool_fini(&hub->bufs);
 	memory_fini(&hub->memory);
+}
+
+bool hub_may_log(struct hub *hub)
+{
+	if (!instant_before(hub->now, instant_after(hub->log_since, DURATION_S(1)))) {
+		if (hub->log_count > LOG_REPEATED_MAX) {
+			hub_count(hub, COUNTER_log_lines_lost, hub->log_count - LOG_REPEATED_MAX);
+			log_warn("more lines of that kind",
+				 NUMBER("count", hub->log_count - LOG_REPEATED_MAX));
+		}
+		hub->log_since = hub->now;
+		hub->log_count = 0;
+	}
+	return ++hub->log_count <= LOG_REPEATED_MAX;
 }
 
 bool hub_is_tight(const struct hub *hub)

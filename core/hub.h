@@ -12,7 +12,7 @@
 #include "core/pair.h"
 #include "core/stats.h"
 
-enum { SERVICES_MAX = 32 };
+enum { SERVICES_MAX = 32, LOG_REPEATED_MAX = 20 };
 
 struct mail;
 
@@ -37,6 +37,8 @@ struct hub {
 	uint64_t session_serial;
 	struct session **ferries;       /* by worker index; NULL for ourselves */
 	bool draining;
+	struct instant log_since;
+	uint32_t log_count;
 	uint64_t counters[COUNTER_COUNT];
 };
 
@@ -47,6 +49,8 @@ static inline void hub_count(struct hub *hub, enum counter counter, uint64_t amo
 {
 	hub->counters[counter] += amount;
 }
+/* A line about what a peer or a stranger can repeat at will? At most LOG_REPEATED_MAX a second. */
+bool hub_may_log(struct hub *hub);
 /* A memory budget is nearly used up: no new channels. */
 bool hub_is_tight(const struct hub *hub);
 

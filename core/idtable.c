@@ -13,13 +13,20 @@ static uint32_t hash_of(const struct idtable *table, const uint8_t *id, size_t s
 	return hash ^ hash >> 15;
 }
 
-static bool resize(struct idtable *table, uint32_t bucket_count)
+static struct idtable_link **bucket_of(const struct idtable *table, uint32_t hash)
+{
+	struct idtable_link *const *only = &table->only;
+	return table->bucket_count ? &table->buckets[hash & (table->bucket_count - 1)]
+				   : (struct idtable_link **)(uintptr_t)only;
+}
+
+static void resize(struct idtable *table, uint32_t bucket_count)
 {
 	struct idtable_link **buckets = calloc(bucket_count, sizeof *buckets);
 	if (!buckets)
-		return false;
-	for (uint32_t i = 0; i < table->bucket_count; i++) {
-		struct idtable_link *link = table->buckets[i];
+		return;
+	for (uint32_t i = 0; i < (table->bucket_count ? table->bucket_count : 1); i++) {
+		struct idtable_link *link = table->bucket_count ? table->buckets[i] : table->only;
 		while (link) {
 			struct idtable_link *next = link->next;
 			struct idtable_link **at = &buckets[link->hash & (bucket_count - 1)];
@@ -31,27 +38,23 @@ static bool resize(struct idtable *table, uint32_t bucket_count)
 	free(table->buckets);
 	table->buckets = buckets;
 	table->bucket_count = bucket_count;
-	return true;
+	table->only = NULL;
 }
 
-bool idtable_insert(struct idtable *table, struct idtable_link *link, const void *id, size_t size)
+void idtable_insert(struct idtable *table, struct idtable_link *link, const void *id, size_t size)
 {
 	check(!link->id && size > 0 && size <= UINT16_MAX);
-	/* a table that cannot grow only gets slower */
-	if (table->count >= table->bucket_count &&
-	    !resize(table, table->bucket_count ? table->bucket_count * 2 : BUCKETS_MIN) &&
-	    !table->bucket_count)
-		return false;
+	if (table->count >= table->bucket_count)
+		resize(table, table->bucket_count ? table->bucket_count * 2 : BUCKETS_MIN);
 	if (size <= IDTABLE_INLINE)
 		memcpy(link->bytes, id, size);
 	link->id = size <= IDTABLE_INLINE ? link->bytes : id;
 	link->size = (uint16_t)size;
 	link->hash = hash_of(table, link->id, size);
-	struct idtable_link **at = &table->buckets[link->hash & (table->bucket_count - 1)];
+	struct idtable_link **at = bucket_of(table, link->hash);
 	link->next = *at;
 	*at = link;
 	table->count++;
-	return true;
 }
 
 struct idtable_link *idtable_find(const struct idtable *table, const void *id, size_t size)
@@ -59,7 +62,7 @@ struct idtable_link *idtable_find(const struct idtable *table, const void *id, s
 	if (!table->count)
 		return NULL;
 	uint32_t hash = hash_of(table, id, size);
-	struct idtable_link *link = table->buckets[hash & (table->bucket_count - 1)];
+	struct idtable_link *link = *bucket_of(table, hash);
 	while (link && (link->hash != hash || link->size != size || memcmp(link->id, id, size) != 0))
 		link = link->next;
 	return link;
@@ -69,7 +72,7 @@ void idtable_remove(struct idtable *table, struct idtable_link *link)
 {
 	if (!link->id)
 		return;
-	struct idtable_link **at = &table->buckets[link->hash & (table->bucket_count - 1)];
+	struct idtable_link **at = bucket_of(table, link->hash);
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;

@@ -20,13 +20,14 @@ struct idtable_link {
 
 struct idtable {
 	struct idtable_link **buckets;
+	struct idtable_link *only;   /* the one bucket of a table that has no memory yet */
 	uint32_t bucket_count;       /* a power of two, or 0 */
 	uint32_t count;
 	uint32_t seed;               /* so that a peer cannot aim at one bucket */
 };
 
-/* False when there is no memory. The id must be in the table no more than once. */
-bool idtable_insert(struct idtable *table, struct idtable_link *link, const void *id, size_t size);
+/* Never fails: without memory the table only gets slower. The id must be in it no more than once. */
+void idtable_insert(struct idtable *table, struct idtable_link *link, const void *id, size_t size);
 struct idtable_link *idtable_find(const struct idtable *table, const void *id, size_t size);
 void idtable_remove(struct idtable *table, struct idtable_link *link);   /* nothing when it is in no table */
 void idtable_fini(struct idtable *table);

@@ -3,7 +3,7 @@
 
 #include "core/hub.h"
 
-enum { STALL_S = 2, STALL_BYTES = 64 * 1024 };
+enum { STALL_S = 2, STALL_BYTES = 64 * 1024, UNHEARD_S = 10 };
 
 static void pair_expired(struct timer *timer);
 static void pair_wait_until(struct pair *pair, struct instant at);
@@ -73,7 +73,7 @@ static void source_resume(struct pair *pair, int side)
 		list_push(&pair->hub->readable, &source->session->readable_link);
 }
 
-/* The sessions's queue has room again: every source that it held back goes on. */
+/* The session's queue has room again: every source that it held back goes on. */
 static void session_relieve(struct session *session)
 {
 	session->pushes_back = false;
@@ -113,12 +113,24 @@ static void flow_pop(struct pair *pair, int side, uint64_t size)
 void flow_drop(struct pair *pair, int side)
 {
 	struct flow *flow = &pair->flow[side];
-	if (flow->bytes) {
-		flow->discarded += flow->bytes;
-		hub_count(pair->hub, COUNTER_bytes_discarded, flow->bytes);
-		flow_pop(pair, side, flow->bytes);
+	uint64_t size = flow->bytes;
+	if (size) {
+		flow->discarded += size;
+		hub_count(pair->hub, COUNTER_bytes_discarded, size);
+		flow_pop(pair, side, size);
+		if (pair->side[side])            /* or a peer that writes before it reads never hears why */
+			channel_ate(pair->side[side], size);
 	}
 	source_resume(pair, side);
+}
+
+void flow_restart(struct pair *pair, int side)
+{
+	struct flow *flow = &pair->flow[side];
+	flow_drop(pair, side);
+	flow->end = END_NONE;
+	flow->reason = REASON_OK;
+	flow->end_sent = flow->dead = false;
 }
 
 /* Can `size` bytes go behind the last message in its own buffer? Only when nobody else looks at it. */
@@ -335,6 +347,22 @@ void pair_reclaim(struct pair *pair, struct duration quiet)
 		flow_give_up(pair, 0);
 }
 
+/* Is what waits for the sink lost? An original that has said its end takes nothing more and grants no credit,
+ * and says nothing of it. */
+static bool flow_is_unheard(struct pair *pair, int side)
+{
+	const struct flow *flow = &pair->flow[side], *back = &pair->flow[!side];
+	const struct channel *sink = pair->side[!side];
+	struct instant now = pair->hub->now;
+	if (!sink || !sink->in_done || (sink->traits & (TRAIT_CREDIT | TRAIT_HALF_CLOSE)) != TRAIT_CREDIT)
+		return false;
+	bool late = !instant_before(now, instant_after(pair->moved_at, DURATION_S(UNHEARD_S)));
+	if (late && flow->bytes && !sink->credit && !back->bytes)
+		return true;
+	pair_wait_until(pair, instant_after(now, DURATION_S(UNHEARD_S)));
+	return false;
+}
+
 void flow_end(struct pair *pair, int side, enum end end, enum reason reason)
 {
 	struct flow *flow = &pair->flow[side], *back = &pair->flow[!side];
@@ -361,6 +389,8 @@ void flow_end(struct pair *pair, int side, enum end end, enum reason reason)
 	}
 	flow_settle(pair, side);
 	flow_settle(pair, !side);
+	if (end == END_EOF)
+		flow_is_unheard(pair, !side);    /* sets the timer that asks */
 	if (sink)
 		channel_wake(sink);
 }
@@ -426,7 +456,7 @@ static void pair_expired(struct timer *timer)
 		pair_wait_until(pair, pair->retry_at);
 	for (int side = 0; side < 2; side++) {
 		flow_settle(pair, side);
-		if (flow_is_stalled(pair, side)) {
+		if (flow_is_unheard(pair, side) || flow_is_stalled(pair, side)) {
 			hub_count(hub, COUNTER_channels_stalled, 1);
 			pair_reset(pair, REASON_STALLED);
 			return;

@@ -49,10 +49,7 @@ struct registry_entry *registry_add(struct registry *registry, const char *name,
 	entry->link_id = link_id;
 	entry->port = port;
 	entry->key_size = (uint16_t)make_key(entry->key, name, port);
-	if (!idtable_insert(&registry->table, &entry->id_link, entry->key, entry->key_size)) {
-		free(entry);
-		return NULL;
-	}
+	idtable_insert(&registry->table, &entry->id_link, entry->key, entry->key_size);
 	list_push(&registry->all, &entry->all_link);
 	return entry;
 }

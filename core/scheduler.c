@@ -211,7 +211,10 @@ static enum status visit(struct session *session, struct writer *writer, struct 
 			return STATUS_IO;
 		}
 	}
-	channel_wake(channel);
+	if (status == STATUS_FULL)               /* asked again when there is room, not at once */
+		list_push(&session->active, &channel->active_link);
+	else
+		channel_wake(channel);
 	return status;
 }
 

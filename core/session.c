@@ -286,6 +286,16 @@ static enum status deliver_to_role(struct session *session, const struct event *
 	return STATUS_OK;
 }
 
+void session_withdraw(struct session *session, const struct channel *channel)
+{
+	if (!session->slot_full || session->slot.channel != channel)
+		return;
+	session->slot_full = false;
+	link_remove(&session->delivered_link);
+	if (!link_is_linked(&session->readable_link))
+		list_push(&session->hub->readable, &session->readable_link);
+}
+
 enum status session_deliver(struct session *session, const struct event *event)
 {
 	struct channel *channel = event->channel;
@@ -305,7 +315,6 @@ enum status session_deliver(struct session *session, const struct event *event)
 		deliver_end(channel, event);
 		return STATUS_OK;
 	case EVENT_PING:
-	case EVENT_PONG:
 		return STATUS_OK;
 	default:
 		return deliver_to_role(session, event);
@@ -372,7 +381,27 @@ static bool next_chunk(struct session *session)
 	return false;
 }
 
-void session_feed(struct session *session)
+/* What waits must not keep the kernel's receive buffer: enough blocked conns would hold them all, and the
+ * link whose news would unblock them could not be read. */
+static void input_shelve(struct session *session)
+{
+	struct piece rest = session->input;
+	struct piece *chunk = session->chunk_valid ? &session->chunk.piece : NULL;
+	size_t ahead = 0;
+	if (chunk && chunk->buf != rest.buf)
+		return;
+	if (chunk) {
+		ahead = (size_t)(rest.bytes.at - chunk->bytes.at);
+		rest.bytes = (struct slice){chunk->bytes.at, ahead + rest.bytes.size};
+	}
+	piece_shelve(&rest);
+	session->input.buf = rest.buf;
+	session->input.bytes.at = rest.bytes.at + ahead;
+	if (chunk)
+		*chunk = (struct piece){rest.buf, {rest.bytes.at, chunk->bytes.size}};
+}
+
+static void feed(struct session *session)
 {
 	while (session->state == SESSION_OPEN && !session->blocked && !session->held && !session->slot_full &&
 	       next_chunk(session)) {
@@ -401,6 +430,13 @@ void session_feed(struct session *session)
 				buf_unref(session->chunk.piece.buf);
 		}
 	}
+}
+
+void session_feed(struct session *session)
+{
+	feed(session);
+	if (session->input.buf && !session->slot_full)   /* the slot may point into it */
+		input_shelve(session);
 }
 
 void session_answer(struct session *session)

@@ -107,6 +107,8 @@ void session_tick_at(struct session *session, struct instant at);
 /* Remembers what the peer did wrong, for the log. Returns STATUS_PROTOCOL. */
 enum status session_fault(struct session *session, const char *text);
 enum status session_deliver(struct session *session, const struct event *event);
+/* The channel is about to go: what the role was to hear of it is withdrawn. */
+void session_withdraw(struct session *session, const struct channel *channel);
 struct channel *session_find(struct session *session, const void *id, size_t size);
 /* A channel (and its pair) for an OPEN that is being decoded. NULL: a limit; refuse it on the wire. */
 struct channel *session_channel(struct session *session);

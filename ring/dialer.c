@@ -33,6 +33,7 @@ static void dialing_destroy(struct dialing *dialing)
 	link_remove(&dialing->worker_link);
 	if (dialing->dial) {
 		dialing->dial->worker_state = NULL;
+		link_remove(&dialing->dial->request.link);
 		memory_release(&worker->hub.memory, dialing->dial, sizeof *dialing->dial);
 	}
 	memory_release(&worker->hub.memory, dialing, sizeof *dialing);

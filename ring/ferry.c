@@ -110,7 +110,10 @@ static enum status ferry_encode(struct session *session, void *state, const stru
 	if (event->kind == EVENT_DATA)
 		return encode_data(session, event, writer);
 	if (event->kind == EVENT_OPEN) {
-		uint32_t id = ++ferry->serial << 1 | session->client;
+		uint32_t id;
+		do                       /* serials start again in the end, while old channels live on */
+			id = ++ferry->serial << 1 | session->client;
+		while (session_find(session, &id, sizeof id));
 		channel_set_id(event->channel, &id, sizeof id);
 	}
 	slot_put(end, id_of(event->channel), event, (struct piece){0});
@@ -266,8 +269,11 @@ bool ferry_has_input(const struct ferry_end *end)
 void ferry_feed(struct ferry_end *end)
 {
 	loans_home(end);
-	if (end->session)
-		session_feed(end->session);
+	if (!end->session)
+		return;
+	session_feed(end->session);
+	if (session_has_output(end->session))    /* the ring was full; there may be room now */
+		session_touch(end->session);
 }
 
 void ferry_destroy(struct ferry *ferry)

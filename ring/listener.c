@@ -66,7 +66,7 @@ static void refuse(struct listener *listener, int fd, const struct address *peer
 	struct worker *worker = listener->worker;
 	char text[ADDRESS_TEXT_SIZE];
 	hub_count(&worker->hub, COUNTER_connections_refused_source, 1);
-	if (worker_may_log(worker))
+	if (hub_may_log(&worker->hub))
 		log_warn("connection refused", TEXT("peer", address_format(peer, text)), TEXT("reason", why));
 	ring_close(worker->ring, fd, true);
 }

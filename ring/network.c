@@ -41,7 +41,7 @@ bool network_changed(int fd)
 	bool changed = false;
 	for (ssize_t size; (size = recv(fd, bytes, sizeof bytes, 0)) > 0;) {
 		int left = (int)size;
-		for (struct nlmsghdr *message = (void *)bytes; NLMSG_OK(message, left);
+		for (struct nlmsghdr *message = (void *)bytes; left > 0 && NLMSG_OK(message, (unsigned)left);
 		     message = NLMSG_NEXT(message, left))
 			changed |= matters(message);
 	}

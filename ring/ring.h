@@ -23,6 +23,7 @@ struct ring;
 struct ring_options {
 	struct bufpool *bufs;     /* where receive buffers come from; the worker's */
 	uint32_t entries;         /* operations in flight that are expected; sizes the queues */
+	struct instant *now;      /* where the time is kept: that of a turn before its first done() runs */
 };
 
 enum ring_option {
@@ -37,7 +38,6 @@ struct ring_table {
 	int (*create)(struct ring **ring, const struct ring_options *options, char why[RING_WHY_SIZE]);
 	/* All ops must have had their final completion. */
 	void (*destroy)(struct ring *ring);
-	struct instant (*now)(struct ring *ring);
 	/* One turn: submits what waits, sleeps until a completion, a wake or `deadline` (an instant in the
 	 * past: does not sleep), then runs done() for everything that has completed. Returns how many;
 	 * -errno only when the kernel refuses the queue itself, which ring_choose() finds beforehand. */
@@ -74,10 +74,11 @@ struct ring_table {
 /* Every engine's struct ring begins with this. */
 struct ring {
 	const struct ring_table *table;
+	struct instant *now;
 };
 
 static inline void ring_destroy(struct ring *ring) { ring->table->destroy(ring); }
-static inline struct instant ring_now(struct ring *ring) { return ring->table->now(ring); }
+static inline struct instant ring_now(const struct ring *ring) { return *ring->now; }
 static inline int ring_run(struct ring *ring, struct instant deadline)
 {
 	return ring->table->run(ring, deadline);

@@ -148,7 +148,8 @@ static int round_trip(struct ring *ring, int fds[2])
 static int try(const struct ring_table *table, char why[RING_WHY_SIZE])
 {
 	struct bufpool bufs;
-	struct ring_options options = {.bufs = &bufs, .entries = 16};
+	struct instant now;
+	struct ring_options options = {.bufs = &bufs, .entries = 16, .now = &now};
 	struct ring *ring;
 	int fds[2], error;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) {

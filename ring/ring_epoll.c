@@ -42,7 +42,6 @@ struct poller {
 	struct ring ring;
 	struct bufpool *bufs;
 	pthread_t thread;
-	struct instant now;
 	int epoll_fd, wake_fd, reserve_fd;
 	bool has_pwait2;
 	atomic_bool woken;
@@ -402,13 +401,13 @@ static int poller_run(struct ring *ring, struct instant deadline)
 	int count = 0;
 	unstall(poller);
 	if (!list_is_empty(&poller->sends)) {
-		poller->now = clock_read();
+		*ring->now = clock_read();
 		count = try_all(poller, &poller->sends);
 	}
 	if (count > 0 || !is_idle(poller))
 		deadline = (struct instant){0};
 	int event_count = wait_events(poller, events, deadline);
-	poller->now = clock_read();
+	*ring->now = clock_read();
 	check(event_count >= 0 || errno == EINTR);
 	for (int i = 0; i < event_count; i++)
 		note_event(poller, &events[i]);
@@ -420,7 +419,6 @@ static int poller_run(struct ring *ring, struct instant deadline)
 
 /* --- the other entries of the table --- */
 
-static struct instant poller_now(struct ring *ring) { return poller_of(ring)->now; }
 
 static void start_in(struct poller *poller, struct op *op, enum op_kind kind, int fd)
 {
@@ -543,7 +541,8 @@ static int poller_create(struct ring **ring, const struct ring_options *options,
 	poller->ring.table = &ring_epoll;
 	poller->bufs = options->bufs;
 	poller->thread = pthread_self();
-	poller->now = clock_read();
+	poller->ring.now = options->now;
+	*options->now = clock_read();
 	poller->has_pwait2 = true;
 	list_init(&poller->receives);
 	list_init(&poller->sends);
@@ -568,7 +567,6 @@ const struct ring_table ring_epoll = {
 	.name = "epoll",
 	.create = poller_create,
 	.destroy = poller_destroy,
-	.now = poller_now,
 	.run = poller_run,
 	.listen = socket_listen,
 	.accept = poller_accept,

@@ -286,7 +286,7 @@ static int uring_run(struct ring *ring, struct instant deadline)
 	if (!uring->wake_armed)
 		uring_submit_wake(uring);
 	int result = enter(uring, deadline);
-	uring->now = clock_read();
+	*ring->now = clock_read();
 	uring_entered(uring, result);
 	if (uring->broken)
 		return result;
@@ -302,7 +302,6 @@ static int uring_run(struct ring *ring, struct instant deadline)
 
 /* --- the other entries of the table --- */
 
-static struct instant uring_now(struct ring *ring) { return uring_of(ring)->now; }
 
 static void uring_accept(struct ring *ring, struct op *op, int fd)
 {
@@ -422,7 +421,8 @@ static int uring_create(struct ring **ring, const struct ring_options *options, 
 	}
 	uring->ring.table = &ring_uring;
 	uring->thread = pthread_self();
-	uring->now = clock_read();
+	uring->ring.now = options->now;
+	*options->now = clock_read();
 	list_init(&uring->parked);
 	list_init(&uring->finished);
 	uring->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -451,7 +451,6 @@ const struct ring_table ring_uring = {
 	.name = "io_uring",
 	.create = uring_create,
 	.destroy = uring_destroy,
-	.now = uring_now,
 	.run = uring_run,
 	.listen = socket_listen,
 	.accept = uring_accept,

@@ -182,7 +182,7 @@ static void accepted_plain(struct stream *stream)
 void stream_log_refusal(struct stream *stream, enum reason reason, const char *text)
 {
 	char peer[ADDRESS_TEXT_SIZE];
-	if (worker_may_log(stream->worker))
+	if (hub_may_log(&stream->worker->hub))
 		log_warn("connection refused", TEXT("peer", address_format(&stream->peer, peer)),
 			 TEXT("reason", reason_text(reason)), TEXT("detail", text));
 }
@@ -240,6 +240,12 @@ void stream_limit_flush(struct stream *stream)
 	if (!timer_is_armed(&stream->deadline))
 		stream_wait(stream,
 			    conn ? stream->worker->hub.limits->http_idle : DURATION_S(STREAM_FLUSH_S));
+}
+
+void stream_ready(struct stream *stream)
+{
+	half_open(stream, false);
+	timer_disarm(&stream->deadline);
 }
 
 void stream_linger(struct stream *stream)

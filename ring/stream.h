@@ -104,6 +104,8 @@ void stream_fail(struct stream *stream, enum reason reason, const char *text);
 void stream_settled(struct stream *stream);
 /* The last words of a session must leave within a limit. */
 void stream_limit_flush(struct stream *stream);
+/* The link has logged in: it does not count as half open any more. */
+void stream_ready(struct stream *stream);
 void stream_linger(struct stream *stream);
 /* Says our end and, once all is sent, waits for the peer's, at most so long; what it still sends is dropped.
  */

@@ -111,6 +111,8 @@ void stream_feed(struct stream *stream)
 		}
 		if (status != STATUS_MORE)
 			feed_end(stream);
+		else if (stream->tls && tls_wants(stream->tls) & TLS_WANTS_PLAIN_OUT)
+			worker_starves(stream->worker);  /* a record waits for a buffer */
 		break;
 	}
 	if (stream->tls && tls_wants(stream->tls) & TLS_WANTS_WIRE_OUT)
@@ -242,6 +244,8 @@ void stream_detect(struct stream *stream)
 			stream_fail(stream, failed ? tls_reason(stream->tls) : REASON_LOST,
 				    failed ? tls_text(stream->tls)
 					   : "the peer closed before it said anything");
+		} else if (stream->pending.buf) {
+			piece_shelve(&stream->pending);
 		}
 		return;
 	}
@@ -261,6 +265,7 @@ void stream_process(struct stream *stream)
 		break;
 	case STREAM_CLOSING:
 		bufqueue_drop(&stream->in);
+		stream_flush(stream);
 		stream_settled(stream);
 		break;
 	case STREAM_TERMINATING:
@@ -288,16 +293,17 @@ void stream_recv_done(struct op *op, struct op_result result)
 	}
 	if (result.final && result.res == 0)
 		stream->in_ended = true;
-	if (stream->move) {
-		if (result.final)
-			stream_depart(stream);
-		return;
-	}
 	if (failed) {
+		/* even on the way to another worker: the kernel says it once, and a clean end afterwards */
 		stream->in_ended = true;
 		stream_fail(stream,
 			    reason_of_errno(result.res) == REASON_TIMEOUT ? REASON_TIMEOUT : REASON_LOST,
 			    NULL);
+		return;
+	}
+	if (stream->move) {
+		if (result.final)
+			stream_depart(stream);
 		return;
 	}
 	stream_process(stream);

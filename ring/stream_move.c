@@ -65,8 +65,9 @@ static bool unread_flatten(struct stream *stream, struct slice *unread, struct b
 	struct buf *buf = *holder = buf_acquire(&stream->worker->hub.bufs, size);
 	if (!buf)
 		return false;
-	memcpy(buf->bytes, stream->pending.bytes.at, stream->pending.bytes.size);
 	used = stream->pending.bytes.size;
+	if (used)
+		memcpy(buf->bytes, stream->pending.bytes.at, used);
 	for (struct buf *next = stream->in.first; next; next = next->next) {
 		memcpy(buf->bytes + used, next->bytes + next->start, next->used - next->start);
 		used += next->used - next->start;
@@ -80,7 +81,7 @@ void stream_depart(struct stream *stream)
 	struct worker *worker = stream->worker;
 	struct move *move = stream->move;
 	struct session *session = stream->session;
-	if (!move || !session || !stream_can_move(stream))
+	if (!move || !session || session->state != SESSION_OPEN || !stream_can_move(stream))
 		return;
 	struct slice unread;
 	struct buf *holder;

@@ -135,6 +135,10 @@ static unsigned gather(struct stream *stream, struct outgoing *out)
 void stream_flush(struct stream *stream)
 {
 	bool sealed = stream->tls && tls_wants(stream->tls) & TLS_WANTS_WIRE_OUT;
+	if (stream->tls && stream->out && !sealed && !stream->send.submitted) {
+		seal(stream);                    /* there was no memory for it when it was said */
+		sealed = tls_wants(stream->tls) & TLS_WANTS_WIRE_OUT;
+	}
 	if (stream->send.submitted || stream->state == STREAM_TERMINATING || (!sealed && !stream->out))
 		return;
 	struct outgoing *out = outgoing(stream);
@@ -257,6 +261,8 @@ void stream_pump(struct stream *stream)
 		return;
 	if (session->state == SESSION_FLUSH)
 		stream_limit_flush(stream);
+	else if (stream->half_open && session->ready)
+		stream_ready(stream);
 	while (may_pump(stream) && session_has_output(session))
 		if (!pump_once(stream) || !stream->tls)
 			break;

@@ -41,7 +41,6 @@ struct uring {
 	struct io_uring queue;
 	struct lend lend;
 	pthread_t thread;
-	struct instant now;
 	int wake_fd, reserve_fd;
 	bool wake_armed;
 	bool wake_seen;              /* the next turn does not sleep */

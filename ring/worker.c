@@ -27,10 +27,10 @@ void worker_init(struct worker *worker, struct process *process, uint32_t index,
 bool worker_start(struct worker *worker, char why[RING_WHY_SIZE])
 {
 	struct process *process = worker->process;
-	struct ring_options options = {.bufs = &worker->hub.bufs, .entries = RING_ENTRIES};
+	struct hub *hub = &worker->hub;
+	struct ring_options options = {.bufs = &hub->bufs, .entries = RING_ENTRIES, .now = &hub->now};
 	if (process->engine->create(&worker->ring, &options, why) < 0)
 		return false;
-	worker->hub.now = ring_now(worker->ring);
 	for (uint32_t i = 0; i < process->worker_count; i++) {
 		if (!worker->ferries || !worker->ferries[i])
 			continue;
@@ -64,19 +64,6 @@ struct tls_endpoint *worker_endpoint(struct worker *worker, const struct tls_set
 	worker->endpoints[worker->endpoint_count].settings = settings;
 	worker->endpoints[worker->endpoint_count++].endpoint = endpoint;
 	return endpoint;
-}
-
-bool worker_may_log(struct worker *worker)
-{
-	struct instant now = worker->hub.now;
-	if (!instant_before(now, instant_after(worker->log_since, DURATION_S(1)))) {
-		if (worker->log_count > LOG_STRANGERS_MAX)
-			log_warn("more refused connections",
-				 NUMBER("count", worker->log_count - LOG_STRANGERS_MAX));
-		worker->log_since = now;
-		worker->log_count = 0;
-	}
-	return ++worker->log_count <= LOG_STRANGERS_MAX;
 }
 
 /* ---- memory ---- */
@@ -156,9 +143,12 @@ static void take_requests(struct worker *worker)
 
 static void feed_ferries(struct worker *worker)
 {
+	uint64_t refused = worker->hub.bufs.refused;
 	for (uint32_t i = 0; worker->ferries && i < worker->process->worker_count; i++)
 		if (worker->ferries[i] && worker->ferries[i]->session)
 			ferry_feed(worker->ferries[i]);
+	if (worker->hub.bufs.refused != refused)
+		worker_starves(worker);          /* a slot waits for a loan */
 }
 
 /* ---- what leaves ---- */
@@ -212,13 +202,15 @@ static void pump(struct worker *worker, struct session *session)
 	if (worker->writer.starved)
 		worker_starves(worker);
 	writer_fini(&worker->writer);
+	session_feed(session);                   /* refusals that have left make room to hear more */
 }
 
-static void bury(struct session *session)
+static void bury(struct worker *worker, struct session *session)
 {
-	if (session->ferry)
+	if (session->ferry) {
+		worker->hub.ferries[session->ferry->peer] = NULL;
 		session->ferry->session = NULL;
-	else if (session->stream)
+	} else if (session->stream)
 		stream_release(session->stream);
 	session_destroy(session);
 }
@@ -254,7 +246,7 @@ static bool round_once(struct worker *worker)
 	}
 	while ((link = list_pull(&hub->ended)) != NULL) {
 		busy = true;
-		bury(OWNER(link, struct session, ended_link));
+		bury(worker, OWNER(link, struct session, ended_link));
 	}
 	return busy || !list_is_empty(&hub->requests);
 }
@@ -333,7 +325,6 @@ bool worker_turn(struct worker *worker, struct instant deadline)
 	struct hub *hub = &worker->hub;
 	struct instant until = has_work(worker) ? hub->now : instant_min(deadline, wheel_next(&hub->wheel));
 	ring_run(worker->ring, until);
-	hub->now = ring_now(worker->ring);
 	hub_count(hub, COUNTER_turns, 1);
 	wheel_expire(&hub->wheel, hub->now);
 	take_mails(worker);

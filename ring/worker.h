@@ -20,7 +20,7 @@ struct process;
 struct tls_endpoint;
 struct tls_settings;
 
-enum { ENDPOINTS_MAX = 64, LOG_STRANGERS_MAX = 20 };
+enum { ENDPOINTS_MAX = 64 };
 
 struct worker {
 	struct hub hub;
@@ -39,8 +39,6 @@ struct worker {
 	uint32_t endpoint_count;
 	struct ferry_end **ferries;      /* by worker index; NULL for ourselves */
 	struct timer housekeeping;       /* trims pools; fires once a while while anything is in use */
-	struct instant log_since;
-	uint32_t log_count;
 	bool starving;
 	bool stopping;                   /* everything is being let go */
 	bool stopped;
@@ -65,8 +63,6 @@ void worker_drain(struct worker *worker);
 
 /* This worker's contexts for the settings, made at first use. NULL: they cannot be made (logged). */
 struct tls_endpoint *worker_endpoint(struct worker *worker, const struct tls_settings *settings);
-/* A line about one more refused stranger? At most LOG_STRANGERS_MAX a second. */
-bool worker_may_log(struct worker *worker);
 /* Something waits for memory: everything is tried again soon. */
 void worker_starves(struct worker *worker);
 /* The worker of a hub. */

@@ -20,8 +20,8 @@ static bool has_pin(struct tls *tls, const uint8_t digest[TLS_PIN_SIZE])
 		return true;
 	tls_pin_format(digest, text);
 	tls_fail(tls, REASON_CERTIFICATE,
-		 "the peer's certificate is not the pinned one: it is %s. If that is the pin that "
-		 "the gateway prints at start, use it; if not, somebody is in between",
+		 "the peer's certificate is not the pinned one. Its pin is %s: use that if the gateway "
+		 "prints it too, else somebody is in between",
 		 text);
 	return false;
 }

@@ -62,13 +62,12 @@ static void fail_plaintext(struct tls *tls, uint8_t first)
 
 	if (server)
 		tls_fail(tls, REASON_PLAINTEXT,
-			 "the first byte was %02x: this is not TLS%s. Let the peer use TLS "
-			 "(https, wss), or set behind_proxy where a proxy has ended it",
+			 "the first byte was %02x: this is not TLS%s; nothing else is "
+			 "spoken on this port",
 			 first, what);
 	else
 		tls_fail(tls, REASON_PLAINTEXT,
-			 "the first byte was %02x: the peer does not speak TLS on this port%s. "
-			 "Compare the port, or use the plaintext form of the URL",
+			 "the first byte was %02x: the peer does not speak TLS on this port%s",
 			 first, what);
 }
 

@@ -43,7 +43,7 @@ struct client {
 	struct credentials credentials;
 	struct publication *publications;
 	uint32_t publication_count, visiting_count;
-	bool draining, listening;
+	bool draining, listening, said;      /* said: that it connects */
 	struct visiting *visiting;
 };
 
@@ -69,6 +69,8 @@ static void client_dial(struct client *client)
 	client->state = CLIENT_DIALLING;
 	client->link = session;
 	snprintf(session->peer, sizeof session->peer, "%.80s:%u", gateway->host, gateway->port);
+	log_at(client->said ? LOG_DEBUG : LOG_INFO, "connecting", TEXT("gateway", session->peer));
+	client->said = true;
 	hub_dial(session, gateway->host, gateway->port, client->settings->tls, DURATION_S(DIAL_S));
 }
 
@@ -119,16 +121,33 @@ static struct duration next_delay(struct client *client, enum reason why)
 	return jitter(hub, delay);
 }
 
-/* What a person should do about it. */
-static const char *advice(const struct session *session)
+/* What a person should do about an end during the login; NULL: what is true at any time. */
+static const char *login_advice(enum reason why)
 {
+	switch (why) {
+	case REASON_FORBIDDEN: return "publish under another name or port";
+	case REASON_LOST: case REASON_TRUNCATED:
+		return "the gateway's log says why; an original gateway ends so when auth_key is wrong";
+	case REASON_TIMEOUT: case REASON_PROTOCOL: return "is a TLS Tunnel 1.5 gateway on that port?";
+	default: return NULL;
+	}
+}
+
+static const char *advice(const struct session *session, enum client_state was)
+{
+	const char *special = was == CLIENT_LOGIN ? login_advice(session->why) : NULL;
+	if (special)
+		return special;
 	switch (session->why) {
 	case REASON_REFUSED: return "is the gateway running, and is this its port?";
 	case REASON_NAME: return "check the gateway's name and this machine's DNS";
 	case REASON_UNREACHABLE: return "check this machine's network and routes";
 	case REASON_TIMEOUT: return "nothing answers there: check address, port and firewalls";
+	case REASON_FORBIDDEN: return "a firewall of this machine refuses it";
 	case REASON_AUTH: return "check auth_key: it must be the gateway's";
-	case REASON_CERTIFICATE: return "check gateway_tls_pin or gateway_tls_cert, and this machine's clock";
+	case REASON_CERTIFICATE:
+		return "check gateway_tls_pin or gateway_tls_cert, client_cert, and this machine's clock";
+	case REASON_LOST: return was == CLIENT_DIALLING ? "closed at once: the gateway's log says why" : "";
 	case REASON_TLS: case REASON_PLAINTEXT: return "does a tunnel gateway listen on that port?";
 	default: return "";
 	}
@@ -141,7 +160,8 @@ static void link_ended(struct session *session)
 	if (client->link != session)
 		return;                      /* an older one that drained */
 	const struct config_client *config = client->settings->config;
-	bool was_ready = client->state == CLIENT_READY;
+	enum client_state was = client->state;
+	bool was_ready = was == CLIENT_READY;
 	client->link = NULL;
 	client->state = CLIENT_WAITING;
 	hub_count(hub, was_ready ? COUNTER_links_closed : COUNTER_links_failed, 1);
@@ -158,7 +178,7 @@ static void link_ended(struct session *session)
 	}
 	log_warn(was_ready ? "link lost" : "no link", TEXT("gateway", session->peer),
 		 TEXT("reason", reason_text(session->why)), TEXT("detail", session->why_text),
-		 TEXT("advice", advice(session)), NUMBER("retry_ms", duration_ms(delay)));
+		 TEXT("advice", advice(session, was)), NUMBER("retry_ms", duration_ms(delay)));
 	timer_arm(&hub->wheel, &client->timer, instant_after(hub->now, delay));
 }
 
@@ -171,6 +191,20 @@ static void link_start(struct session *session)
 	struct client *client = client_of(session->service);
 	client->state = CLIENT_LOGIN;
 	session_say(session, EVENT_AUTH);
+}
+
+static void log_published(const struct client *client, const struct config_proxy *proxy,
+			  const struct event *event)
+{
+	const struct config_client *config = client->settings->config;
+	char local[HOST_SIZE + 8], at[HOST_SIZE + 8];
+	snprintf(at, sizeof at, "%s:%u", proxy->name, proxy->publish_port);
+	for (uint32_t i = 0; i < event->refused_count; i++)
+		if (slice_is(event->refused[i], at))
+			return;
+	snprintf(local, sizeof local, "%s:%u", proxy->local.host, proxy->local.port);
+	snprintf(at, sizeof at, "%s:%u", config->gateways[client->gateway].host, proxy->publish_port);
+	log_info("published", TEXT("name", proxy->name), TEXT("at", at), TEXT("local", local));
 }
 
 static void link_published(struct session *session, const struct event *event)
@@ -195,13 +229,8 @@ static void link_published(struct session *session, const struct event *event)
 	session_say(session, EVENT_READY);
 	log_info("link up", TEXT("gateway", session->peer), TEXT("tls", session->tls),
 		 NUMBER("worker", session->hub->index));
-	for (size_t i = 0; i < config->proxy_count; i++) {
-		char local[HOST_SIZE + 8], at[HOST_SIZE + 8];
-		const struct config_proxy *proxy = &config->proxies[i];
-		snprintf(local, sizeof local, "%s:%u", proxy->local.host, proxy->local.port);
-		snprintf(at, sizeof at, "%s:%u", config->gateways[client->gateway].host, proxy->publish_port);
-		log_info("published", TEXT("name", proxy->name), TEXT("at", at), TEXT("local", local));
-	}
+	for (size_t i = 0; i < config->proxy_count; i++)
+		log_published(client, &config->proxies[i], event);
 	visitors_start(client);
 	if (client->settings->ready)
 		client->settings->ready(client->settings);
@@ -232,8 +261,9 @@ static void link_open(struct session *session, const struct event *event)
 	struct client *client = client_of(session->service);
 	if (local_dial(client, event->channel->pair))
 		return;
-	log_warn("the gateway asked for a port that is not published here",
-		 NUMBER("port", event->target->port));
+	if (hub_may_log(session->hub))
+		log_warn("the gateway asked for a port that is not published here",
+			 NUMBER("port", event->target->port));
 	channel_refuse(event->channel, REASON_NOT_FOUND, NULL);
 }
 
@@ -245,8 +275,14 @@ static bool link_refused(struct pair *pair, enum reason reason)
 		pair_retry_after(pair, config->local_retry_delay);
 		return true;
 	}
-	log_warn("local service does not answer", NUMBER("port", pair->side[0]->target.port),
-		 TEXT("reason", reason_text(reason)), NUMBER("tries", pair->tries));
+	const struct config_proxy *proxy = proxy_find(config, pair->side[0]->target.port);
+	char local[HOST_SIZE + 8] = "";
+	if (proxy)
+		snprintf(local, sizeof local, "%s:%u", proxy->local.host, proxy->local.port);
+	if (hub_may_log(pair->hub))
+		log_warn("local service does not answer", TEXT("name", proxy ? proxy->name : ""),
+			 TEXT("local", local), TEXT("reason", reason_text(reason)),
+			 NUMBER("tries", pair->tries));
 	return false;
 }
 
@@ -262,6 +298,8 @@ static void link_retry(struct pair *pair)
 static void link_goaway(struct session *session, const struct event *event)
 {
 	struct client *client = client_of(session->service);
+	if (session->draining)
+		return;
 	log_info("the gateway is going away", TEXT("gateway", session->peer),
 		 TEXT("reason", reason_text(event->reason)));
 	session_drain(session);
@@ -290,10 +328,11 @@ static void link_event(struct session *session, const struct event *event)
 		link_open(session, event);
 		break;
 	case EVENT_NOTE:
-		log_at(event->note->level <= LOG_INFO ? event->note->level : LOG_INFO, "the gateway says",
-		       BYTES("code", event->note->code),
-		       TEXT("name", event->note->about ? event->note->about->name : ""),
-		       BYTES("text", event->note->text));
+		if (hub_may_log(session->hub))
+			log_at(event->note->level <= LOG_INFO ? event->note->level : LOG_INFO,
+			       "the gateway says", BYTES("code", event->note->code),
+			       TEXT("name", event->note->about ? event->note->about->name : ""),
+			       BYTES("text", event->note->text));
 		break;
 	case EVENT_GOAWAY:
 		link_goaway(session, event);
@@ -334,16 +373,18 @@ static void visitor_event(struct session *session, const struct event *event)
 	bool ready = client->link && client->state == CLIENT_READY;
 	if (ready && channel_open(client->link, event->channel->pair, event->target))
 		return;
-	log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", event->target->host),
-		 TEXT("reason", ready ? "too many channels" : "there is no link to the gateway now"));
+	if (hub_may_log(session->hub))
+		log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", event->target->host),
+			 TEXT("reason", ready ? "too many channels" : "there is no link to the gateway now"));
 	channel_refuse(event->channel, ready ? REASON_LIMIT : REASON_UNREACHABLE, NULL);
 }
 
 /* The far end's refusal reaches the user as an abort; the log says why. */
 static bool visitor_refused(struct pair *pair, enum reason reason)
 {
-	log_info("visitor refused", TEXT("peer", pair->side[0]->session->peer),
-		 TEXT("name", pair->side[0]->target.host), TEXT("reason", reason_text(reason)));
+	if (hub_may_log(pair->hub))
+		log_info("visitor refused", TEXT("peer", pair->side[0]->session->peer),
+			 TEXT("name", pair->side[0]->target.host), TEXT("reason", reason_text(reason)));
 	return false;
 }
 
@@ -405,8 +446,10 @@ static void client_drain(struct service *service)
 		if (client->visiting[i].listening.asked)
 			hub_unlisten(service->hub, &client->visiting[i].listening);
 	}
-	if (client->link)
-		session_drain(client->link);
+	if (!client->link)
+		return;
+	session_say(client->link, EVENT_GOAWAY);
+	session_drain(client->link);
 }
 
 /* The old path may be dead without anybody having said so: try now, or ask the gateway for a sign of life. */

@@ -64,6 +64,8 @@ void offering_listen(struct offering *offering);
 void offering_close(struct offering *offering);
 /* Asks the link for a sign of life; none within a second (5 s where the peer is not ours) ends it. */
 void offering_probe(struct offering *offering);
+/* Its peer has answered a ping. */
+void offering_answered(struct offering *offering);
 void offering_free(struct offering *offering);
 /* The link has ended: closes, then releases the claim. */
 void offering_end(struct offering *offering);

@@ -103,6 +103,7 @@ static void refuse_all(struct session *session, const char *what, const char *na
 		return;
 	state->verdict = REASON_FORBIDDEN;
 	refusal_add(state, what, ": ", name);
+	text_copy(session->why_text, sizeof session->why_text, state->refused[0]);
 	session_say(session, EVENT_PUBLISHED);
 }
 
@@ -136,11 +137,13 @@ static const char *fault_of(const struct session *session, const struct publicat
 static void link_publish(struct session *session, const struct event *event)
 {
 	struct link_state *state = state_of(session);
-	if (!state->authed || state->submitted) {
-		session_end(session, REASON_PROTOCOL, "submit_config before authenticate, or twice", false);
+	if (!state->authed || state->submitted)
+		return;                  /* sent along with a key that is wrong: that answer ends the link */
+	state->submitted = true;
+	if (event->publication_count > OFFERS_MAX) {
+		refuse_all(session, "Too many proxies", "at most 1024");
 		return;
 	}
-	state->submitted = true;
 	for (uint32_t i = 0; i < event->publication_count; i++) {
 		const struct publication *one = &event->publications[i];
 		const char *fault =
@@ -151,10 +154,6 @@ static void link_publish(struct session *session, const struct event *event)
 		char where[HOST_SIZE + 8];
 		snprintf(where, sizeof where, "%s:%u", one->publish_addr, one->publish_port);
 		refuse_all(session, fault, binding ? where : one->name);
-		return;
-	}
-	if (event->publication_count > OFFERS_MAX) {
-		refuse_all(session, "Too many proxies", "at most 1024");
 		return;
 	}
 	struct gateway *gateway = gateway_of(session->service);
@@ -185,6 +184,9 @@ void link_claimed(struct offering *offering)
 	if (state->refused_count)
 		log_warn("proxies refused: another client holds them", TEXT("peer", session->peer),
 			 NUMBER("refused", state->refused_count), NUMBER("of", offering->count));
+	if (all)
+		text_copy(session->why_text, sizeof session->why_text,
+			  slice_of("other clients hold all that it publishes"));
 	state->partial = state->refused_count && !all;
 	if (state->partial)
 		session_say(session, EVENT_NOTE);
@@ -212,9 +214,10 @@ static void link_open(struct session *session, const struct event *event)
 	snprintf(text, sizeof text, "Proxy '%s' with publish_port %u not found or client not connected",
 		 target.host, target.port);
 	channel_refuse(event->channel, REASON_NOT_FOUND, text);
-	log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", target.host),
-		 NUMBER("port", target.port),
-		 TEXT("reason", to ? "no room" : "nothing is published under that name and port"));
+	if (hub_may_log(hub))
+		log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", target.host),
+			 NUMBER("port", target.port),
+			 TEXT("reason", to ? "no room" : "nothing is published under that name and port"));
 }
 
 /* ---- the role ---- */
@@ -233,6 +236,10 @@ static void link_event(struct session *session, const struct event *event)
 		break;
 	case EVENT_GOAWAY:
 		session_drain(session);
+		break;
+	case EVENT_PONG:
+		if (state_of(session)->offering)
+			offering_answered(state_of(session)->offering);
 		break;
 	default:
 		break;
@@ -298,6 +305,8 @@ static void link_ended(struct session *session)
 	if (state->offering)
 		offering_end(state->offering);
 	hub_count(session->hub, COUNTER_links_closed, 1);
+	if (!state->authed && !hub_may_log(session->hub))
+		return;                  /* a stranger can do that as often as it likes */
 	log_at(reason_is_error(session->why) && session->why != REASON_LOST ? LOG_WARN : LOG_INFO,
 	       "link ended", TEXT("peer", session->peer), TEXT("reason", reason_text(session->why)),
 	       TEXT("detail", session->why_text));

@@ -65,6 +65,7 @@ static void offer_listen(struct offer *offer)
 	struct gateway *gateway = offer->offering->gateway;
 	struct address address;
 	char text[ADDRESS_PATH_SIZE + 16];
+	offer->offering->listeners++;            /* until it is closed, or told that it could not open */
 	/* publish_addr and port are put together as they are, so an IPv6 address may come with brackets or
 	 * without */
 	if (!address_of_literal(&address, offer->addr, offer->port)) {
@@ -84,7 +85,6 @@ static void offer_listen(struct offer *offer)
 	    .opened = offer_opened,
 	    .closed = offer_closed};
 	text_copy(offer->listening.target.host, HOST_SIZE, slice_of(offer->name));
-	offer->offering->listeners++;
 	hub_listen(gateway->service.hub, &offer->listening);
 }
 
@@ -116,12 +116,13 @@ static void offer_opened(struct listening *listening, int error)
 		log_info("published", TEXT("name", offer->name),
 			 TEXT("address", address_format(&listening->address, where)),
 			 TEXT("peer", offering->session ? offering->session->peer : ""));
-		if (!offering->session)
+		if (!offering->session || hub->draining) {
+			offer->listens = false;
 			hub_unlisten(hub, listening);
+		}
 		return;
 	}
-	if (offering->listeners)
-		offering->listeners--;
+	offering->listeners--;
 	if (!offering->session) {
 		offering_done(offering);
 		return;
@@ -129,11 +130,12 @@ static void offer_opened(struct listening *listening, int error)
 	offer->error = error;
 	bool again = offer->tries < BIND_TRIES_MAX;
 	offer->note = again ? NOTE_BIND_RETRY : NOTE_BIND_FAILED;
-	log_warn(again ? "cannot publish, will try again" : "cannot publish", TEXT("name", offer->name),
-		 NUMBER("port", offer->port),
-		 TEXT("reason", error == -EADDRINUSE ? "the port is in use by another process"
-						     : reason_text(reason_of_errno(error))),
-		 NUMBER("retry_s", again ? bind_delays_s[offer->tries] : 0));
+	if (hub_may_log(hub))
+		log_warn(again ? "cannot publish, will try again" : "cannot publish",
+			 TEXT("name", offer->name), NUMBER("port", offer->port),
+			 TEXT("reason", error == -EADDRINUSE ? "another process or client has the port"
+							     : reason_text(reason_of_errno(error))),
+			 NUMBER("retry_s", again ? bind_delays_s[offer->tries] : 0));
 	if (again)
 		timer_arm(&hub->wheel, &offer->retry,
 			  instant_after(hub->now, DURATION_S(bind_delays_s[offer->tries++])));
@@ -240,6 +242,15 @@ void offering_probe(struct offering *offering)
 	tls_tunnel_probe(offering->session);
 	struct duration patience = offering->features & FEATURE_OURS ? DURATION_S(1) : DURATION_S(5);
 	timer_arm(&hub->wheel, &offering->probe, instant_after(hub->now, patience));
+}
+
+void offering_answered(struct offering *offering)
+{
+	if (!offering->probing)
+		return;
+	timer_disarm(&offering->probe);
+	offering->probing = false;
+	claim_survives(offering);
 }
 
 static void offering_probed(struct timer *timer)

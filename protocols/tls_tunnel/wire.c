@@ -175,12 +175,14 @@ static enum status hear_ping(struct session *session, struct tunnel *tunnel)
 	}
 	if (!tunnel->ping_out || frame->length != tunnel->ping_nonce)
 		return STATUS_OK;
+	event.kind = EVENT_PONG;
+	if (session_deliver(session, &event) != STATUS_OK)
+		return STATUS_FULL;
 	tunnel->ping_out = false;
 	tunnel->rtt = instant_since(session->hub->now, tunnel->ping_said_at);
 	if (tunnel->rtt.ns < 1)
 		tunnel->rtt.ns = 1;
-	event.kind = EVENT_PONG;
-	return session_deliver(session, &event);
+	return STATUS_OK;
 }
 
 static enum status hear_goaway(struct session *session, const struct yamux_header *frame)
@@ -253,7 +255,9 @@ static enum status hear_body(struct session *session, struct tunnel *tunnel, con
 static enum status tunnel_ended(struct session *session, const struct tunnel *tunnel)
 {
 	const struct control *control = &tunnel->control;
-	if (session->client && control->login == EXCHANGE_ASKED)
+	if (session->draining)           /* one of the two has said that it goes */
+		session_end(session, REASON_STOPPING, NULL, false);
+	else if (session->client && control->login == EXCHANGE_ASKED)
 		session_end(session, REASON_LOST, "closed during authentication (wrong key?)", false);
 	else if (session->client && control->config == EXCHANGE_ASKED)
 		session_end(session, REASON_LOST,

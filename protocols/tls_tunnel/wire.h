@@ -2,9 +2,11 @@
  *
  * session->client: the yamux client (odd ids, 1 = control), opens visitor streams; else the yamux server
  * (even ids), opens proxy streams. Sources: RFC-less; the byte facts are of TLS Tunnel 1.5.1 and of both
- * yamux implementations. Normalisation: OPENED{refused} on a proxy stream is RST (reason other); towards a
- * peer that has not shown FEATURE_OURS CLOSE is FIN and a RST from it is CLOSE; between our own ends CLOSE is
- * FIN|RST in one frame and RST is RESET.
+ * yamux implementations.
+ * Normalisation: OPENED{refused} on a proxy stream is RST (reason other), on a visitor stream NOT_FOUND where
+ * the text says so, else REFUSED. AUTHED{refused} is heard as AUTH, PUBLISHED{refused} as FORBIDDEN. GOAWAY
+ * is said to our own ends only, with the reason GOAWAY. Towards a peer that has not shown FEATURE_OURS CLOSE
+ * is FIN and a RST from it is CLOSE; between our own ends CLOSE is FIN|RST in one frame and RST is RESET.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_WIRE_H
 #define PROTOCOLS_TLS_TUNNEL_WIRE_H

@@ -95,6 +95,37 @@ static void deadlines(void **state)
 	world_fini(&world);
 }
 
+static struct instant received_at;
+
+static void note_time(struct sink *sink, struct buf *buf)
+{
+	received_at = sink->world->now;
+	buf_unref(buf);
+}
+
+/* What completes sees the time of its own turn, not that of the one before a long sleep. */
+static void time_of_a_turn(void **state)
+{
+	struct world world;
+	struct sink sink;
+	int fds[2];
+	world_init(&world, 64);
+	pair_open(fds);
+	sink_start(&sink, &world, fds[0], 1);
+	sink.received_fn = note_time;
+	ring_run(world.ring, (struct instant){0});
+	struct timespec time;
+	clock_gettime(CLOCK_BOOTTIME, &time);
+	assert_int_equal(write_pattern(fds[1], 1, 0, 100), 100);
+	TURN_UNTIL(&world, sink.received == 100);
+	assert_true(received_at.ns >= (int64_t)time.tv_sec * 1000000000 + time.tv_nsec);
+	ring_cancel(world.ring, &sink.op);
+	TURN_UNTIL(&world, sink.finals == 1);
+	ring_close(world.ring, fds[0], false);
+	ring_close(world.ring, fds[1], false);
+	world_fini(&world);
+}
+
 static uint32_t greedy_turn, greedy_max;
 
 static void greedy_received(struct sink *sink, struct buf *buf)
@@ -261,6 +292,7 @@ int main(void)
 		cmocka_unit_test(create_and_destroy),
 		cmocka_unit_test(wakes),
 		cmocka_unit_test(deadlines),
+		cmocka_unit_test(time_of_a_turn),
 		cmocka_unit_test(fair_share),
 		cmocka_unit_test(pool_of_four),
 		cmocka_unit_test(pool_of_one),

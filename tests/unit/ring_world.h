@@ -29,13 +29,14 @@ static inline uint64_t below(uint64_t limit) { return random_next(&random_state)
 struct world {
 	struct ring *ring;
 	struct bufpool bufs;
+	struct instant now;
 };
 
 static inline void world_init(struct world *world, uint32_t receive_max)
 {
 	char why[RING_WHY_SIZE] = "";
 	bufpool_init(&world->bufs, receive_max, 1u << 30);
-	struct ring_options options = {.bufs = &world->bufs, .entries = 2048};
+	struct ring_options options = {.bufs = &world->bufs, .entries = 2048, .now = &world->now};
 	int error = table->create(&world->ring, &options, why);
 	if (error)
 		fail_msg("%s: %s", table->name, why);

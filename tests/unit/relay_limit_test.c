@@ -1,0 +1,285 @@
+/* tests/unit/relay_limit_test.c - pairs of channels: queues that are full, readers that are slow or stall,
+ * and who speaks next.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/relay_world.h"
+
+/* ---- a source without flow control ---- */
+
+/* One frame a piece of input: id, kind, body. */
+static enum status lump_decode(struct session *session, void *state, const struct chunk *chunk,
+			       size_t *consumed)
+{
+	struct slice bytes = chunk->piece.bytes;
+	if (chunk->kind == CHUNK_END)
+		return STATUS_IO;
+	if (!bytes.size)
+		return STATUS_OK;
+	struct event event = {.channel = session_find(session, bytes.at, 1)};
+	struct piece body = {chunk->piece.buf, {bytes.at + 2, bytes.size - 2}};
+	struct target target = {.port = bytes.at[0]};
+	event.kind = bytes.at[1] == 'O'	  ? EVENT_OPEN
+		     : bytes.at[1] == 'D' ? EVENT_DATA
+		     : bytes.at[1] == 'E' ? EVENT_EOF
+					  : EVENT_CLOSE;
+	if (event.kind == EVENT_OPEN) {
+		event.channel = session_channel(session);
+		check(event.channel);
+		channel_set_id(event.channel, bytes.at, 1);
+		event.target = &target;
+	} else if (event.kind == EVENT_DATA) {
+		event.pieces = &body;
+		event.piece_count = 1;
+		event.size = body.bytes.size;
+	}
+	enum status status = event.channel ? session_deliver(session, &event) : STATUS_OK;
+	*consumed = status == STATUS_OK ? bytes.size : 0;
+	return status;
+}
+
+static enum status lump_encode(struct session *session, void *state, const struct event *event,
+			       struct writer *writer)
+{
+	if (!event->channel)
+		return STATUS_OK;
+	writer_begin(writer, CHUNK_BINARY);
+	uint8_t *at = writer_room(writer, 2);
+	at[0] = event->channel->id_link.bytes[0];
+	at[1] = (uint8_t)("?OoDd+ECR"[event->kind]);
+	writer_pieces(writer, event->pieces, event->kind == EVENT_DATA ? event->piece_count : 0);
+	return writer_end(writer);
+}
+
+static const struct wire wire_lump = {
+    .name = "lump", .chunk_max = 65536, .decode = lump_decode, .encode = lump_encode};
+
+static struct session *lump;
+
+static void begin_lump(void)
+{
+	begin(true);
+	world.limits.channel_bytes_no_credit = 100000;
+	struct session_options options = {.wire = &wire_lump, .carrier = &carrier_raw, .role = &relay_role};
+	lump = session_create(&world.hub, &options);
+	world.link[SERVER] = lump;
+	session_open(lump);
+	lump->ready = true;
+}
+
+/* One frame; false when the session does not want any. */
+static bool lump_hears(uint8_t id, char kind, size_t size)
+{
+	if (!session_wants_input(lump))
+		return false;
+	struct buf *buf = buf_receive(&world.hub.bufs);
+	buf->bytes[0] = id;
+	buf->bytes[1] = (uint8_t)kind;
+	memset(buf->bytes + 2, 'a' + id, size);
+	buf->used = (uint32_t)size + 2;
+	session_input(lump, (struct piece){buf, {buf->bytes, buf->used}});
+	settle();
+	return true;
+}
+
+static void pump_conn(struct conn *conn)
+{
+	pump(conn->session, &conn->out, &conn->shut);
+	settle();
+}
+
+static void slow_reader_slows_its_link(void **state)
+{
+	size_t fed = 0;
+	begin_lump();
+	assert_true(lump_hears(1, 'O', 0) && lump_hears(2, 'O', 0));
+	pump_conn(&world.conns[0]);
+	pump_conn(&world.conns[1]);
+	while (lump_hears(1, 'D', 10000))
+		fed += 10000;
+	assert_true(lump->blocked && fed >= 100000 && fed < 120000 + 10000);
+	for (int i = 0; i < 8; i++) { /* 3 s each, with some progress: slow, not stalled */
+		world.hub.now = instant_after(world.hub.now, DURATION_S(3));
+		pump_conn(&world.conns[0]);
+		while (lump_hears(1, 'D', 20000))
+			fed += 20000;
+		wheel_expire(&world.hub.wheel, world.hub.now);
+		settle();
+	}
+	assert_int_equal(world.hub.counters[COUNTER_channels_stalled], 0);
+	for (int i = 0; i < 20; i++)
+		pump_conn(&world.conns[0]);
+	assert_false(lump->blocked);
+	assert_true(lump_hears(2, 'D', 100));
+	pump_conn(&world.conns[1]);
+	assert_int_equal(world.conns[1].out.size, 100);
+	assert_int_equal(world.conns[0].out.size, fed);
+	world_close();
+}
+
+static void stalled_reader_is_reset(void **state)
+{
+	begin_lump();
+	assert_true(lump_hears(1, 'O', 0) && lump_hears(2, 'O', 0));
+	pump_conn(&world.conns[0]);
+	pump_conn(&world.conns[1]);
+	while (lump_hears(1, 'D', 10000))
+		;
+	world.hub.now = instant_after(world.hub.now, DURATION_S(3));
+	wheel_expire(&world.hub.wheel, world.hub.now);
+	settle();
+	assert_int_equal(world.hub.counters[COUNTER_channels_stalled], 1);
+	assert_false(lump->blocked);
+	pump_conn(&world.conns[0]);
+	assert_true(world.conns[0].gone && world.conns[0].why == REASON_STALLED && !world.conns[0].shut);
+	bool shut;
+	pump(lump, &world.said[SERVER], &shut);
+	assert_int_equal(lump->channel_count, 1);
+	assert_true(lump_hears(2, 'D', 100));
+	pump_conn(&world.conns[1]);
+	assert_int_equal(world.conns[1].out.size, 100);
+	world_close();
+}
+
+static void queue_holds_a_thousand_messages(void **state)
+{
+	uint32_t count = 0;
+	begin_lump();
+	world.limits.channel_bytes_no_credit = 1 << 30;
+	assert_true(lump_hears(1, 'O', 0));
+	while (lump_hears(1, 'D', 700)) /* two never fit in one slab of 1 KiB */
+		count++;
+	assert_int_equal(count, CHANNEL_QUEUE_MAX + 1); /* the last one waits undecoded */
+	while (lump->blocked)
+		pump_conn(&world.conns[0]);
+	for (int i = 0; i < 30; i++)
+		pump_conn(&world.conns[0]);
+	assert_int_equal(world.conns[0].out.size, 700 * count);
+	world_close();
+}
+
+/* A link's queue is full: the conns that fill it wait, and all go on when it drains. */
+static void session_bytes_block_sources(void **state)
+{
+	begin_linked(true);
+	world.limits.session_bytes = 200000;
+	struct conn *users[8];
+	for (int i = 0; i < 8; i++)
+		users[i] = ask();
+	turns(4);
+	for (int i = 0; i < 8; i++)
+		say_many(users[i], 300000);
+	for (int i = 0; i < 20; i++) {
+		for (int k = 0; k < 8; k++)
+			feed(users[k]->session, &users[k]->in);
+		settle();
+	}
+	assert_true(world.link[SERVER]->queued_bytes < 200000 + 9 * 20000);
+	assert_true(world.link[SERVER]->pushes_back);
+	turns(100);
+	size_t sum = 0;
+	for (uint32_t i = 8; i < 16; i++)
+		sum += world.conns[i].out.size;
+	assert_int_equal(sum, 8 * 300000);
+	world_close();
+}
+
+/* ---- who speaks next ---- */
+
+/* The frames of `said` whose body or flags count: the id of each, up to `max`. */
+static uint32_t frame_ids(const struct bytes *said, uint8_t type, unsigned flags, uint32_t *ids, uint32_t max)
+{
+	uint32_t count = 0;
+	for (size_t at = 0; at + YAMUX_HEADER_SIZE <= said->size && count < max;) {
+		struct yamux_header header = yamux_decode(said->at + at);
+		if (header.type == type && (header.flags & flags) == flags)
+			ids[count++] = header.id;
+		at += YAMUX_HEADER_SIZE + (header.type == YAMUX_DATA ? header.length : 0);
+	}
+	return count;
+}
+
+static void begin_two_users(void)
+{
+	begin_linked(true);
+	struct conn *users[2] = {ask(), ask()};
+	turns(4);
+	assert_int_equal(world.said[SERVER].size, 0);
+	for (int i = 0; i < 2; i++)
+		say_many(users[i], 60000);
+	for (int i = 0; i < 2; i++)
+		feed(users[i]->session, &users[i]->in);
+	settle();
+}
+
+static void channels_take_turns(void **state)
+{
+	uint32_t ids[6];
+	bool shut = false;
+	begin_two_users();
+	pump_some(world.link[SERVER], &world.said[SERVER], &shut, 1 << 20);
+	assert_int_equal(frame_ids(&world.said[SERVER], YAMUX_DATA, 0, ids, 6), 6);
+	for (int i = 1; i < 6; i++)
+		assert_int_not_equal(ids[i], ids[i - 1]);
+	turns(8);
+	for (uint32_t i = 2; i < 4; i++)
+		assert_int_equal(world.conns[i].out.size, 60000);
+	world_close();
+}
+
+static void control_goes_first(void **state)
+{
+	uint32_t ids[2];
+	bool shut = false;
+	struct bytes *said = &world.said[SERVER];
+	begin_two_users();
+	pump_some(world.link[SERVER], said, &shut, 1);
+	assert_int_equal(frame_ids(said, YAMUX_DATA, 0, ids, 2), 1); /* one chunk */
+	size_t before = said->size;
+	ask();
+	settle();
+	pump_some(world.link[SERVER], said, &shut, 1);
+	assert_int_equal(yamux_decode(said->at + before).flags & YAMUX_SYN, YAMUX_SYN);
+	turns(8);
+	world_close();
+}
+
+/* Without memory a pump must not ask to be pumped again at once: a worker would turn for ever. */
+static uint32_t always(void *state) { return 1; }
+
+static void starved_pump_waits(void **state)
+{
+	bool shut = false;
+	begin_two_users();
+	struct session *link = world.link[SERVER];
+	link_remove(&link->writable_link);
+	world.hub.bufs.fail = always;
+	pump(link, &world.said[SERVER], &shut);
+	assert_int_equal(world.said[SERVER].size, 0);
+	assert_false(link_is_linked(&link->writable_link));
+	assert_true(session_has_output(link));
+	world.hub.bufs.fail = NULL;
+	turns(8);
+	for (uint32_t i = 2; i < 4; i++)
+		assert_int_equal(world.conns[i].out.size, 60000);
+	world_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(slow_reader_slows_its_link),
+	    cmocka_unit_test(stalled_reader_is_reset),
+	    cmocka_unit_test(queue_holds_a_thousand_messages),
+	    cmocka_unit_test(session_bytes_block_sources),
+	    cmocka_unit_test(channels_take_turns),
+	    cmocka_unit_test(control_goes_first),
+	    cmocka_unit_test(starved_pump_waits),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
