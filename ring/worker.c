@@ -320,6 +320,18 @@ static void free_gone(struct worker *worker)
 		stream_destroy(OWNER(link, struct stream, worker_link));
 }
 
+/* Users whose pair is gone and whose last bytes are still on their way: a drain waits for them too. */
+static uint32_t flushing(const struct worker *worker)
+{
+	uint32_t count = 0;
+	for (const struct link *link = worker->streams.next; link != &worker->streams; link = link->next) {
+		const struct stream *stream = OWNER(link, struct stream, worker_link);
+		bool is_link = stream->session && !(stream->session->traits & TRAIT_CONN);
+		count += !is_link && !stream_out_is_empty(stream);
+	}
+	return count;
+}
+
 bool worker_turn(struct worker *worker, struct instant deadline)
 {
 	struct hub *hub = &worker->hub;
@@ -339,7 +351,8 @@ bool worker_turn(struct worker *worker, struct instant deadline)
 	wake_ferries(worker);
 	free_gone(worker);
 	atomic_store_explicit(&worker->load, hub->link_count + worker->half_open_count, memory_order_relaxed);
-	atomic_store_explicit(&worker->busy, hub->pair_count, memory_order_relaxed);
+	atomic_store_explicit(&worker->busy, hub->pair_count + (hub->draining ? flushing(worker) : 0),
+			      memory_order_relaxed);
 	if (!worker->stopping || !is_let_go(worker))
 		return true;
 	if (!worker->stopped)
