@@ -6,8 +6,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static const struct role role = {.name = "gateway"};
-	static const struct gateway_detector gateway = {.detector = {gateway_detect},
-							.tls_tunnel_role = &role};
+	static const struct wire wire = {.name = "tls_tunnel"};
+	static const struct gateway_detector gateway = {
+	    .detector = {gateway_detect}, .tls_tunnel_wire = &wire, .tls_tunnel_role = &role};
 	enum status last = STATUS_MORE;
 	const char *refusal = NULL;
 	for (size_t part = 0; part <= size; part++) {
