@@ -2,6 +2,7 @@
 #include "core/channel.h"
 
 #include "core/hub.h"
+#include "core/window.h"
 
 static struct flow *flow_to(const struct channel *channel) { return &channel->pair->flow[!channel->side]; }
 
@@ -38,7 +39,7 @@ struct channel *channel_create(struct session *session, struct pair *pair, int s
 	channel->opener = side == 1;
 	channel->traits = session->traits;
 	if (channel->traits & TRAIT_CREDIT)
-		channel->credit = channel->granted = channel->window = LINK_WINDOW;
+		window_begin(channel);
 	pair->side[side] = channel;
 	session->queued_bytes += pair->flow[!side].bytes;
 	list_push(&session->channels, &channel->session_link);
@@ -161,6 +162,7 @@ static void channel_destroy(struct channel *channel)
 	session_withdraw(session, channel);
 	if (channel->pair)
 		pair_leave(channel->pair, channel->side);
+	window_end(channel);
 	memory_release(&hub->memory, channel->text, CHANNEL_TEXT_SIZE);
 	memory_release(&hub->memory, channel->long_id, CHANNEL_ID_MAX);
 	memory_release(&hub->memory, channel, sizeof *channel + session->wire->channel_size);

@@ -39,7 +39,8 @@ struct channel {
 	uint64_t credit;                /* bytes that we may still send */
 	uint64_t granted;               /* bytes that the peer may still send */
 	uint64_t consumed;              /* eaten and not granted again yet */
-	uint64_t window;
+	uint64_t window;                /* granted, held here and consumed together: core/window.h */
+	struct instant granted_at;      /* the last time */
 	struct target target;           /* what it opens, or what the peer asked for */
 	_Alignas(8) uint8_t wire[];     /* wire->channel_size */
 };

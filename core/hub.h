@@ -35,6 +35,7 @@ struct hub {
 	uint32_t service_count;
 	uint32_t session_count, pair_count, channel_count, link_count;
 	uint64_t session_serial;
+	uint64_t window_growth;         /* bytes that windows have been given beyond their first size */
 	struct session **ferries;       /* by worker index; NULL for ourselves */
 	bool draining;
 	struct instant log_since;

@@ -2,6 +2,7 @@
 #include "core/pair.h"
 
 #include "core/hub.h"
+#include "core/window.h"
 
 enum { STALL_S = 2, STALL_BYTES = 64 * 1024, UNHEARD_S = 10 };
 
@@ -171,12 +172,19 @@ static void pair_reset(struct pair *pair, enum reason reason)
 	}
 }
 
+/* From here on two messages hold a large slab together at least, so that the largest window of a channel with
+ * credit, which is never full, fits into the rest of the queue. */
+enum { QUEUE_CROWDED = 400 };
+_Static_assert(QUEUE_CROWDED + 2 * (WINDOW_MAX / BUF_RECEIVE_SIZE + 1) < CHANNEL_QUEUE_MAX, "a window fits");
+
 /* A message of its own: the receive buffer where it may be kept, else a slab of the right size. */
-static struct message *message_create(struct pair *pair, struct piece piece)
+static struct message *message_create(struct pair *pair, int side, struct piece piece)
 {
 	struct hub *hub = pair->hub;
-	bool keep = piece.buf && buf_may_be_kept(piece.buf, piece.bytes.size);
-	struct buf *slab = keep ? NULL : buf_acquire(&hub->bufs, piece.bytes.size);
+	bool crowded = pair->side[side]->traits & TRAIT_CREDIT && pair->flow[side].count >= QUEUE_CROWDED;
+	bool keep = !crowded && piece.buf && buf_may_be_kept(piece.buf, piece.bytes.size);
+	size_t size = crowded ? size_max(piece.bytes.size, BUF_RECEIVE_SIZE) : piece.bytes.size;
+	struct buf *slab = keep ? NULL : buf_acquire(&hub->bufs, size);
 	struct message *message = keep || slab ? memory_acquire(&hub->memory, sizeof *message) : NULL;
 	if (!message) {
 		buf_unref(slab);
@@ -253,7 +261,7 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 		flow->last->piece.bytes.size += size;
 	} else {
 		struct message *message =
-		    flow->count < CHANNEL_QUEUE_MAX ? message_create(pair, piece) : NULL;
+		    flow->count < CHANNEL_QUEUE_MAX ? message_create(pair, side, piece) : NULL;
 		if (!message) {
 			hub_count(pair->hub, COUNTER_channels_memory, 1);
 			flow->pushed += size;

@@ -6,6 +6,7 @@
  * there is room.
  */
 #include "core/hub.h"
+#include "core/window.h"
 #include "core/writer.h"
 
 enum { GATHER_PIECES = 48 };
@@ -80,12 +81,13 @@ static enum status say_opened(struct session *session, struct writer *writer, st
 
 static enum status say_credit(struct session *session, struct writer *writer, struct channel *channel)
 {
-	struct event event = {.kind = EVENT_CREDIT, .channel = channel, .amount = channel->consumed};
-	enum status status = say(session, writer, &event);
+	uint64_t window = window_next(channel);
+	struct event event = {.kind = EVENT_CREDIT, .channel = channel,
+			      .amount = channel->consumed + window - channel->window};
+	enum status status = event.amount ? say(session, writer, &event) : STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
-	channel->granted += channel->consumed;
-	channel->consumed = 0;
+	window_granted(channel, window);
 	channel->says &= (uint8_t)~SAYS_CREDIT;
 	return STATUS_OK;
 }

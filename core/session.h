@@ -61,6 +61,7 @@ struct session {
 	struct chunk chunk;
 	struct timer tick, deadline;        /* wire.tick; handshake and flush limits, the worker's */
 	struct instant since, heard_at;     /* created; last input */
+	struct duration rtt;                /* as the wire measured it last; 0: it has not */
 	uint64_t bytes_in, bytes_out;       /* plaintext of the wire */
 };
 

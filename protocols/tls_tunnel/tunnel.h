@@ -42,7 +42,6 @@ struct tunnel {
 	uint32_t next_id;
 	uint32_t ping_nonce, pong_nonce;
 	struct instant ping_said_at;
-	struct duration rtt;
 	uint32_t refusals[REFUSALS_MAX]; /* by serial modulo the size: said up to refusals_said, added up to
 					    refusals_added */
 	uint32_t refusals_said, refusals_added;

@@ -179,9 +179,9 @@ static enum status hear_ping(struct session *session, struct tunnel *tunnel)
 	if (session_deliver(session, &event) != STATUS_OK)
 		return STATUS_FULL;
 	tunnel->ping_out = false;
-	tunnel->rtt = instant_since(session->hub->now, tunnel->ping_said_at);
-	if (tunnel->rtt.ns < 1)
-		tunnel->rtt.ns = 1;
+	session->rtt = instant_since(session->hub->now, tunnel->ping_said_at);
+	if (session->rtt.ns < 1)
+		session->rtt.ns = 1;
 	return STATUS_OK;
 }
 
@@ -471,8 +471,6 @@ uint32_t tls_tunnel_features(const struct session *session)
 {
 	return tunnel_of(session)->control.shown_by_peer;
 }
-
-struct duration tls_tunnel_rtt(const struct session *session) { return tunnel_of(session)->rtt; }
 
 void tls_tunnel_probe(struct session *session)
 {

@@ -17,8 +17,6 @@ extern const struct wire wire_tls_tunnel;
 
 /* What the peer has shown, once it is known: enum feature bits. */
 uint32_t tls_tunnel_features(const struct session *session);
-/* Last measured round trip; 0: none yet. */
-struct duration tls_tunnel_rtt(const struct session *session);
 /* Asks the peer for a sign of life now; it is heard from when session->heard_at moves. */
 void tls_tunnel_probe(struct session *session);
 

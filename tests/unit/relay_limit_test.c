@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/window.h"
 #include "tests/unit/relay_world.h"
 
 /* ---- a source without flow control ---- */
@@ -249,6 +250,36 @@ static void control_goes_first(void **state)
 	world_close();
 }
 
+/* The largest window in pieces of any size is no more messages than a queue may hold. */
+static void window_fits_in_a_queue(void **state)
+{
+	static const size_t sizes[] = {1, 300, 4000, 16372, 17000, 40000, 0};
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		begin_joined(true);
+		struct session *session = ends[ASKER]->session;
+		struct channel *asker = OWNER(session->channels.next, struct channel, session_link);
+		struct channel *source = asker->pair->side[1];
+		struct flow *flow = &asker->pair->flow[1];
+		uint64_t total = sizes[i] == 1 ? 1 << 20 : WINDOW_MAX, at = 0;
+		source->window = total;
+		while (at < total) {
+			size_t size = sizes[i] ? sizes[i] : 1 + chance(20000);
+			struct buf *buf = buf_acquire(&world.hub.bufs, 65472);
+			memset(buf->bytes, (int)at, size);
+			buf->used = (uint32_t)size_min(size, total - at);
+			struct piece piece = {buf, {buf->bytes, buf->used}};
+			at += buf->used;
+			assert_int_equal(flow_push(asker->pair, 1, piece), STATUS_OK);
+			buf_unref(buf);
+			assert_int_equal(flow->end, END_NONE);
+			assert_true(flow->count < CHANNEL_QUEUE_MAX);
+		}
+		assert_int_equal(flow->bytes, total);
+		flow_drop(asker->pair, 1);
+		world_close();
+	}
+}
+
 /* Without memory a pump must not ask to be pumped again at once: a worker would turn for ever. */
 static uint32_t always(void *state) { return 1; }
 
@@ -279,6 +310,7 @@ int main(void)
 	    cmocka_unit_test(session_bytes_block_sources),
 	    cmocka_unit_test(channels_take_turns),
 	    cmocka_unit_test(control_goes_first),
+	    cmocka_unit_test(window_fits_in_a_queue),
 	    cmocka_unit_test(starved_pump_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -735,7 +735,7 @@ static void ping_storm(void **state)
 	said->size = 0;
 	world_sleep(DURATION_MS(5), false);
 	world_feed(world.link[CLIENT], &answer);
-	assert_int_equal(duration_ms(tls_tunnel_rtt(world.link[CLIENT])), 5);
+	assert_int_equal(duration_ms(world.link[CLIENT]->rtt), 5);
 	free(answer.at);
 	world_close();
 }

@@ -1,0 +1,108 @@
+/* tests/unit/window_test.c - windows grow with what the way can carry, within limits, and shrink again. */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include "core/hub.h"
+#include "core/session.h"
+#include "core/window.h"
+
+#include <cmocka.h>
+
+enum { RTT_MS = 100 };
+
+struct world {
+	struct hub hub;
+	struct session session;
+	struct channel channel;
+};
+
+static void world_init(struct world *world)
+{
+	memset(world, 0, sizeof *world);
+	world->hub.now = (struct instant){1000000000};
+	world->hub.bufs.bytes_max = (size_t)1 << 30;
+	world->session.hub = &world->hub;
+	world->session.rtt = DURATION_MS(RTT_MS);
+	world->channel.session = &world->session;
+	window_begin(&world->channel);
+}
+
+/* The peer sends half of its window and it is consumed `ms` after the last grant. Returns what is granted. */
+static uint64_t half(struct world *world, int64_t ms)
+{
+	struct channel *channel = &world->channel;
+	uint64_t size = channel->window / 2, before = channel->granted - size;
+	world->hub.now = instant_after(world->hub.now, DURATION_MS(ms));
+	channel->granted = before;
+	channel->consumed = size;
+	window_granted(channel, window_next(channel));
+	assert_int_equal(channel->granted, channel->window);
+	return channel->granted - before;
+}
+
+static void fast_one_grows(void **state)
+{
+	struct world world;
+	world_init(&world);
+	assert_int_equal(half(&world, 2 * RTT_MS - 1), LINK_WINDOW / 2 + LINK_WINDOW);
+	assert_int_equal(world.channel.window, 2 * LINK_WINDOW);
+	for (int i = 0; i < 20; i++)
+		half(&world, 1);
+	assert_int_equal(world.channel.window, WINDOW_MAX);
+	assert_int_equal(world.hub.window_growth, WINDOW_MAX - LINK_WINDOW);
+	window_end(&world.channel);
+	assert_int_equal(world.hub.window_growth, 0);
+}
+
+static void slow_one_stays(void **state)
+{
+	struct world world;
+	world_init(&world);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(half(&world, 2 * RTT_MS), LINK_WINDOW / 2);
+	world.session.rtt.ns = 0;                /* not measured: nothing is known */
+	assert_int_equal(half(&world, 0), LINK_WINDOW / 2);
+	assert_int_equal(world.hub.window_growth, 0);
+}
+
+static void shrinks_by_granting_less(void **state)
+{
+	struct world world;
+	world_init(&world);
+	half(&world, 1);
+	half(&world, 1);
+	assert_int_equal(world.channel.window, 4 * LINK_WINDOW);
+	assert_int_equal(half(&world, 1000 * WINDOW_SLOW_S + 1), 0);
+	assert_int_equal(world.channel.window, 2 * LINK_WINDOW);
+	assert_int_equal(half(&world, 1000 * WINDOW_SLOW_S + 1), 0);
+	assert_int_equal(world.channel.window, LINK_WINDOW);
+	assert_int_equal(half(&world, 1000 * WINDOW_SLOW_S + 1), LINK_WINDOW / 2);
+	assert_int_equal(world.hub.window_growth, 0);
+}
+
+static void memory_bounds_growth(void **state)
+{
+	struct world world;
+	world_init(&world);
+	world.hub.bufs.bytes = world.hub.bufs.bytes_max / 2 + 1;
+	half(&world, 1);
+	assert_int_equal(world.channel.window, LINK_WINDOW);
+	world.hub.bufs.bytes = 0;
+	world.hub.window_growth = world.hub.bufs.bytes_max / 4 - LINK_WINDOW;
+	half(&world, 1);
+	assert_int_equal(world.channel.window, 2 * LINK_WINDOW);
+	half(&world, 1);
+	assert_int_equal(world.channel.window, 2 * LINK_WINDOW);
+	assert_int_equal(world.hub.counters[COUNTER_windows_limit], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fast_one_grows),
+		cmocka_unit_test(slow_one_stays),
+		cmocka_unit_test(shrinks_by_granting_less),
+		cmocka_unit_test(memory_bounds_growth),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
