@@ -1,7 +1,7 @@
 /* tls/device.c - AES-GCM and random bytes for wolfSSL; see device.h. */
 #include "tls/device.h"
 
-#include "tls/inside.h"
+#include "tls/record.h"
 
 #include <stdio.h>
 
@@ -35,7 +35,7 @@ static struct gcm_key_data *schedule_of(struct device_key *key)
 	return (struct gcm_key_data *)(void *)key->schedule;
 }
 
-static void expand(struct device_key *to, const uint8_t *key, uint32_t size)
+void device_key_set(struct device_key *to, const uint8_t *key, uint32_t size)
 {
 	memcpy(to->key, key, size);
 	to->size = size;
@@ -46,13 +46,14 @@ static void expand(struct device_key *to, const uint8_t *key, uint32_t size)
 }
 
 /* The schedule of the tls at work, rebuilt when the AES object holds another key. */
-static struct device_key *find_key(const Aes *aes, bool seal)
+static struct device_key *find_key(const Aes *aes, bool seal, bool *is_new)
 {
 	struct device_key *key = seal ? &at_work->seal : &at_work->open;
 	uint32_t size = (uint32_t)aes->keylen;
 
-	if (key->size != size || memcmp(key->key, aes->devKey, size) != 0)
-		expand(key, (const uint8_t *)aes->devKey, size);
+	*is_new = key->size != size || memcmp(key->key, aes->devKey, size) != 0;
+	if (*is_new)
+		device_key_set(key, (const uint8_t *)aes->devKey, size);
 	return key;
 }
 
@@ -65,13 +66,62 @@ static void run(bool seal, struct device_key *key, uint8_t *out, const uint8_t *
 	function(schedule_of(key), &scratch, out, in, size, iv, added.at, added.size, tag, 16);
 }
 
-static bool is_same(const uint8_t *a, const uint8_t *b, size_t size)
+/* ---- in steps ---- */
+
+_Static_assert(sizeof(struct gcm_context_data) <= DEVICE_GCM_SIZE, "a state fits");
+
+static struct gcm_context_data *state_of(struct device_gcm *gcm)
 {
-	uint8_t difference = 0;
-	for (size_t i = 0; i < size; i++)
-		difference |= a[i] ^ b[i];
-	return difference == 0;
+	return (struct gcm_context_data *)(void *)gcm->state;
 }
+
+static const struct gcm_key_data *key_of(const struct device_gcm *gcm)
+{
+	return (const struct gcm_key_data *)(const void *)gcm->key->schedule;
+}
+
+void device_gcm_begin(struct device_gcm *gcm, const struct device_key *key, const uint8_t nonce[12],
+		      struct slice added)
+{
+	aes_gcm_init_t begin = key->size == 16 ? functions->gcm128_init : functions->gcm256_init;
+	gcm->key = key;
+	begin(key_of(gcm), state_of(gcm), nonce, added.at, added.size);
+}
+
+void device_gcm_seal(struct device_gcm *gcm, uint8_t *to, const uint8_t *from, size_t size)
+{
+	aes_gcm_enc_dec_update_t update =
+	    gcm->key->size == 16 ? functions->gcm128_enc_update : functions->gcm256_enc_update;
+	update(key_of(gcm), state_of(gcm), to, from, size);
+}
+
+void device_gcm_open(struct device_gcm *gcm, uint8_t *to, const uint8_t *from, size_t size)
+{
+	aes_gcm_enc_dec_update_t update =
+	    gcm->key->size == 16 ? functions->gcm128_dec_update : functions->gcm256_dec_update;
+	update(key_of(gcm), state_of(gcm), to, from, size);
+}
+
+/* The state holds a block of the key stream. */
+static void finish(struct device_gcm *gcm, aes_gcm_enc_dec_finalize_t finalize, uint8_t tag[16])
+{
+	finalize(key_of(gcm), state_of(gcm), tag, 16);
+	explicit_bzero(gcm->state, sizeof gcm->state);
+}
+
+void device_gcm_seal_end(struct device_gcm *gcm, uint8_t tag[16])
+{
+	finish(gcm, gcm->key->size == 16 ? functions->gcm128_enc_finalize : functions->gcm256_enc_finalize,
+	       tag);
+}
+
+void device_gcm_open_end(struct device_gcm *gcm, uint8_t tag[16])
+{
+	finish(gcm, gcm->key->size == 16 ? functions->gcm128_dec_finalize : functions->gcm256_dec_finalize,
+	       tag);
+}
+
+/* ---- what wolfSSL asks for ---- */
 
 /* Anything else is left to wolfSSL. */
 static bool is_ours(const Aes *aes, word32 iv_size, word32 tag_size)
@@ -84,12 +134,19 @@ static int seal_gcm(wc_CryptoInfo *info)
 {
 	const Aes *aes = info->cipher.aesgcm_enc.aes;
 	struct slice added = {info->cipher.aesgcm_enc.authIn, info->cipher.aesgcm_enc.authInSz};
-	uint8_t tag[16];
+	const uint8_t *iv = info->cipher.aesgcm_enc.iv;
+	uint8_t tag[16], nonce[12];
+	bool is_new;
 
 	if (!is_ours(aes, info->cipher.aesgcm_enc.ivSz, info->cipher.aesgcm_enc.authTagSz))
 		return CRYPTOCB_UNAVAILABLE;
-	run(true, find_key(aes, true), info->cipher.aesgcm_enc.out, info->cipher.aesgcm_enc.in,
-	    info->cipher.aesgcm_enc.sz, info->cipher.aesgcm_enc.iv, added, tag);
+	struct device_key *key = find_key(aes, true, &is_new);
+	if (at_work->records) {
+		record_nonce_for_library(at_work, is_new, nonce);
+		iv = nonce;
+	}
+	run(true, key, info->cipher.aesgcm_enc.out, info->cipher.aesgcm_enc.in, info->cipher.aesgcm_enc.sz,
+	    iv, added, tag);
 	memcpy(info->cipher.aesgcm_enc.authTag, tag, info->cipher.aesgcm_enc.authTagSz);
 	return 0;
 }
@@ -99,12 +156,17 @@ static int open_gcm(wc_CryptoInfo *info)
 	const Aes *aes = info->cipher.aesgcm_dec.aes;
 	struct slice added = {info->cipher.aesgcm_dec.authIn, info->cipher.aesgcm_dec.authInSz};
 	uint8_t tag[16];
+	bool is_new;
 
 	if (!is_ours(aes, info->cipher.aesgcm_dec.ivSz, info->cipher.aesgcm_dec.authTagSz))
 		return CRYPTOCB_UNAVAILABLE;
-	run(false, find_key(aes, false), info->cipher.aesgcm_dec.out, info->cipher.aesgcm_dec.in,
+	if (at_work->opened_for_library) {
+		memmove(info->cipher.aesgcm_dec.out, info->cipher.aesgcm_dec.in, info->cipher.aesgcm_dec.sz);
+		return 0;
+	}
+	run(false, find_key(aes, false, &is_new), info->cipher.aesgcm_dec.out, info->cipher.aesgcm_dec.in,
 	    info->cipher.aesgcm_dec.sz, info->cipher.aesgcm_dec.iv, added, tag);
-	return is_same(tag, info->cipher.aesgcm_dec.authTag, info->cipher.aesgcm_dec.authTagSz)
+	return device_is_same(tag, info->cipher.aesgcm_dec.authTag, info->cipher.aesgcm_dec.authTagSz)
 		   ? 0
 		   : AES_GCM_AUTH_E;
 }
@@ -131,7 +193,7 @@ static bool known_answer(void)
 	static struct device_key key;        /* not on the stack: a sanitizer's stack is less aligned */
 	uint8_t out[60], out_tag[16];
 
-	expand(&key, secret, 16);
+	device_key_set(&key, secret, 16);
 	run(true, &key, out, plain, sizeof plain, iv, (struct slice){added, sizeof added}, out_tag);
 	return memcmp(out, sealed, sizeof sealed) == 0 && memcmp(out_tag, tag, sizeof tag) == 0;
 }
@@ -156,7 +218,7 @@ static bool agrees(uint32_t key_size, size_t size)
 	    wc_AesGcmSetKey(&aes, secret, key_size) == 0 &&
 	    wc_AesGcmEncrypt(&aes, theirs, plain, (word32)size, iv, 12, their_tag, 16, added.at, 5) == 0;
 	wc_AesFree(&aes);
-	expand(&key, secret, key_size);
+	device_key_set(&key, secret, key_size);
 	run(true, &key, ours, plain, size, iv, added, our_tag);
 	good = good && memcmp(ours, theirs, size) == 0 && memcmp(our_tag, their_tag, 16) == 0;
 	run(false, &key, ours, ours, size, iv, added, our_tag);
@@ -208,8 +270,26 @@ static bool check_itself(void) { return true; }
 static bool open_ipsec_mb(void) { return false; }
 static void close_ipsec_mb(void) {}
 bool device_is_fast(void) { return false; }
+void device_key_set(struct device_key *to, const uint8_t *key, uint32_t size) { check(false); }
+void device_gcm_begin(struct device_gcm *gcm, const struct device_key *key, const uint8_t nonce[12],
+		      struct slice added)
+{
+	check(false);
+}
+void device_gcm_seal(struct device_gcm *gcm, uint8_t *to, const uint8_t *from, size_t size) { check(false); }
+void device_gcm_open(struct device_gcm *gcm, uint8_t *to, const uint8_t *from, size_t size) { check(false); }
+void device_gcm_seal_end(struct device_gcm *gcm, uint8_t tag[16]) { check(false); }
+void device_gcm_open_end(struct device_gcm *gcm, uint8_t tag[16]) { check(false); }
 
 #endif
+
+bool device_is_same(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	uint8_t difference = 0;
+	for (size_t i = 0; i < size; i++)
+		difference |= a[i] ^ b[i];
+	return difference == 0;
+}
 
 const char *device_text(void) { return device_is_fast() ? description : "wolfSSL (no ipsec-mb: slow)"; }
 

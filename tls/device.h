@@ -13,6 +13,7 @@
 enum {
 	DEVICE_ID = 7,
 	DEVICE_SCHEDULE_SIZE = 2048,
+	DEVICE_GCM_SIZE = 128,
 };
 
 /* One expanded AES key; all zero: none yet. */
@@ -28,6 +29,26 @@ void device_stop(void);
 bool device_is_fast(void);
 /* "ipsec-mb 1.3.0 (AVX512)" or what is used instead. */
 const char *device_text(void);
+
+/* ---- AES-GCM in steps, for the record path; only where device_is_fast() ---- */
+
+/* One record on its way. */
+struct device_gcm {
+	_Alignas(16) uint8_t state[DEVICE_GCM_SIZE];
+	const struct device_key *key;
+};
+
+/* `size` is 16 or 32. */
+void device_key_set(struct device_key *to, const uint8_t *key, uint32_t size);
+void device_gcm_begin(struct device_gcm *gcm, const struct device_key *key, const uint8_t nonce[12],
+		      struct slice added);
+/* `to` may be `from`. */
+void device_gcm_seal(struct device_gcm *gcm, uint8_t *to, const uint8_t *from, size_t size);
+void device_gcm_open(struct device_gcm *gcm, uint8_t *to, const uint8_t *from, size_t size);
+void device_gcm_seal_end(struct device_gcm *gcm, uint8_t tag[16]);
+void device_gcm_open_end(struct device_gcm *gcm, uint8_t tag[16]);
+/* Takes the same time wherever they differ. */
+bool device_is_same(const uint8_t *a, const uint8_t *b, size_t size);
 
 void device_enter(struct tls *tls);
 void device_leave(void);

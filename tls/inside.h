@@ -6,6 +6,7 @@
  * x509.c      reads what that needs from DER
  * wire.c      wolfSSL's two I/O callbacks: record guard   failure.c  the first failure, in words
  * tls.c       the ports                                   certificate.c  makes one, pins
+ * record.c    bulk records, without a copy
  */
 #ifndef TLS_INSIDE_H
 #define TLS_INSIDE_H
@@ -36,6 +37,12 @@ struct tls_endpoint {
 	char session_host[TLS_HOST_SIZE];
 };
 
+/* One direction of the record path. */
+struct record_way {
+	uint8_t iv[12];
+	uint64_t sequence;
+};
+
 struct tls {
 	struct device_key seal, open;
 	struct tls_endpoint *endpoint;
@@ -46,10 +53,16 @@ struct tls {
 	struct bufqueue spare;         /* empty slabs for out, acquired before a write */
 	uint32_t record_left;          /* of the record that wolfSSL is reading */
 	uint32_t fragment;             /* plaintext bytes that go into one record */
+	struct record_way seal_way, open_way;
+	uint32_t opened;               /* plaintext at the head of `in`, */
+	uint32_t opened_after;         /* and what follows it there: padding, type, tag */
+	uint32_t records_without_data; /* in a row */
 	enum tls_state state;
 	enum reason reason;
 	const char *alpn;
 	uint8_t peer_major, peer_minor; /* version of the peer's hello, for the text */
+	bool records;                  /* the record path is in use */
+	bool opened_for_library;       /* what wolfSSL reads now is plaintext already */
 	bool started;                  /* the first byte was seen */
 	bool ended;                    /* tls_wire_end was called */
 	bool closing;                  /* our close_notify is queued */
@@ -77,6 +90,13 @@ void wire_take(struct tls *tls, struct buf *buf);
 size_t wire_room(const struct tls *tls);
 /* Room for `size` bytes of ciphertext in slabs that are already ours. */
 bool wire_reserve(struct tls *tls, size_t size);
+/* Copies the first bytes that wait, as many as there are, without taking them; and takes some. */
+size_t wire_peek(const struct tls *tls, uint8_t *to, size_t size);
+void wire_skip(struct tls *tls, size_t size);
+/* Where the next byte of `out` goes, in a reserved slab, and how many go there; then, how many did. */
+uint8_t *wire_tail(struct tls *tls, size_t *room);
+void wire_wrote(struct tls *tls, size_t size);
+void wire_append(struct tls *tls, const uint8_t *bytes, size_t size);
 int wire_recv(WOLFSSL *ssl, char *bytes, int size, void *owner);
 int wire_send(WOLFSSL *ssl, char *bytes, int size, void *owner);
 

@@ -1,5 +1,5 @@
 /* tls/tls.c - one tls session: the four ports; see tls.h. */
-#include "tls/inside.h"
+#include "tls/record.h"
 #include "tls/x509.h"
 
 #include <stdlib.h>
@@ -155,6 +155,7 @@ static void open_up(struct tls *tls)
 	int fragment = wolfSSL_GetMaxOutputSize(tls->ssl);
 	tls->fragment = fragment > 0 && fragment < TLS_RECORD_MAX ? (uint32_t)fragment : TLS_RECORD_MAX;
 	wolfSSL_FreeArrays(tls->ssl);
+	record_begin(tls);
 	tls->state = TLS_OPEN;
 }
 
@@ -182,7 +183,7 @@ static void shake_hands(struct tls *tls)
 static void drop_input(struct tls *tls)
 {
 	bufqueue_drop(&tls->in);
-	tls->record_left = 0;
+	tls->record_left = tls->opened = tls->opened_after = 0;
 }
 
 static bool is_over(const struct tls *tls) { return tls->state == TLS_FAILED || tls->state == TLS_CLOSED; }
@@ -204,7 +205,7 @@ static bool has_news(struct tls *tls)
 {
 	size_t payload;
 
-	if (wolfSSL_pending(tls->ssl) > 0 || tls->record_left)
+	if (tls->opened || (!tls->records && (wolfSSL_pending(tls->ssl) > 0 || tls->record_left)))
 		return true;
 	return wire_next(tls, &payload) != WIRE_RECORD_NONE && wire_room(tls) >= TLS_OUT_ALERT_ROOM;
 }
@@ -231,7 +232,8 @@ void tls_wire_end(struct tls *tls)
 			 "the peer ended the connection during the TLS handshake: its log may say why");
 	if (is_over(tls))
 		drop_input(tls);
-	else if (wolfSSL_pending(tls->ssl) <= 0 && wire_next(tls, &payload) == WIRE_RECORD_NONE)
+	else if (!tls->opened && wolfSSL_pending(tls->ssl) <= 0 &&
+		 wire_next(tls, &payload) == WIRE_RECORD_NONE)
 		end(tls);
 }
 
@@ -272,23 +274,32 @@ static void fill(struct tls *tls, struct buf *buf)
 		wolfSSL_ERR_clear_error();
 }
 
+static enum status library_plain_out(struct tls *tls, struct piece *piece)
+{
+	struct buf *buf = has_news(tls) && tls->state == TLS_OPEN ? acquire_piece(tls) : NULL;
+	if (!buf)
+		return STATUS_MORE;
+	fill(tls, buf);
+	*piece = (struct piece){buf, {buf->bytes, buf->used}};
+	if (buf->used)
+		return STATUS_OK;
+	buf_unref(buf);
+	return STATUS_MORE;
+}
+
 enum status tls_plain_out(struct tls *tls, struct piece *piece)
 {
+	size_t payload;
+
 	if (is_over(tls))
 		return STATUS_IO;
 	if (tls->state == TLS_HANDSHAKE)
 		return STATUS_MORE;
-	struct buf *buf = has_news(tls) && tls->state == TLS_OPEN ? acquire_piece(tls) : NULL;
-	if (buf) {
-		fill(tls, buf);
-		if (is_over(tls))
-			drop_input(tls);
-		*piece = (struct piece){buf, {buf->bytes, buf->used}};
-		if (buf->used)
-			return STATUS_OK;
-		buf_unref(buf);
-	}
-	size_t payload;
+	enum status status = tls->records ? record_plain_out(tls, piece) : library_plain_out(tls, piece);
+	if (is_over(tls))
+		drop_input(tls);
+	if (status == STATUS_OK)
+		return STATUS_OK;
 	if (tls->ended && tls->state == TLS_OPEN && wire_next(tls, &payload) == WIRE_RECORD_NONE)
 		end(tls);
 	return is_over(tls) ? STATUS_IO : STATUS_MORE;
@@ -311,6 +322,15 @@ static const uint8_t *gather(const struct piece *parts, size_t count, size_t siz
 	return record;
 }
 
+static void library_seal(struct tls *tls, const struct piece *parts, size_t count, size_t size)
+{
+	device_enter(tls);
+	int sent = wolfSSL_write(tls->ssl, gather(parts, count, size), (int)size);
+	if (sent != (int)size)
+		tls_fail_library(tls, wolfSSL_get_error(tls->ssl, sent));
+	device_leave();
+}
+
 enum status tls_plain_in(struct tls *tls, const struct piece *parts, size_t count)
 {
 	size_t size = 0;
@@ -325,11 +345,10 @@ enum status tls_plain_in(struct tls *tls, const struct piece *parts, size_t coun
 	size_t sealed = size + (size / tls->fragment + 1) * RECORD_OVERHEAD_MAX;
 	if (sealed + TLS_OUT_WRITE_ROOM > wire_room(tls) || !wire_reserve(tls, sealed))
 		return STATUS_FULL;
-	device_enter(tls);
-	int sent = wolfSSL_write(tls->ssl, gather(parts, count, size), (int)size);
-	if (sent != (int)size)
-		tls_fail_library(tls, wolfSSL_get_error(tls->ssl, sent));
-	device_leave();
+	if (tls->records)
+		record_seal(tls, parts, count, size);
+	else
+		library_seal(tls, parts, count, size);
 	bufqueue_drop(&tls->spare);
 	return tls->state == TLS_FAILED ? STATUS_IO : STATUS_OK;
 }
@@ -397,6 +416,6 @@ void tls_facts(const struct tls *tls, struct tls_facts *facts)
 	    .group = wolfSSL_get_curve_name(tls->ssl),
 	    .alpn = tls->alpn,
 	    .resumed = tls->resumed,
-	    .path = "library",
+	    .path = tls->records ? "record" : "library",
 	};
 }

@@ -67,6 +67,7 @@ struct tls_settings {
 	uint8_t pin[TLS_PIN_SIZE];
 	const char
 	    *alpn[TLS_ALPN_MAX]; /* NULL-ended, in our order of preference (server) or as offered (client) */
+	bool library_records;            /* bulk records through wolfSSL, too: for tests and comparison */
 	bool alpn_required;	 /* server: a client that offers ALPN without any of ours is refused */
 };
 
@@ -132,7 +133,7 @@ struct tls_facts {
 	const char *group;      /* "X25519", or NULL where unknown */
 	const char *alpn;       /* chosen protocol or NULL */
 	bool resumed;
-	const char *path;       /* how bulk records are handled: "library" or, later, "record" */
+	const char *path;       /* how bulk records are handled: "record" or "library" */
 };
 void tls_facts(const struct tls *tls, struct tls_facts *facts);
 

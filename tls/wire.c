@@ -4,7 +4,7 @@
  * wolfSSL is shown whole records only, and of each one the header was checked: some that no peer may send
  * make 5.5.4 read outside its buffers. So a record that trickles in waits in our slabs, not in wolfSSL's.
  */
-#include "tls/inside.h"
+#include "tls/record.h"
 
 #include <wolfssl/wolfio.h>
 
@@ -105,6 +105,8 @@ enum wire_record wire_next(struct tls *tls, size_t *payload)
 	if (peek(&tls->in, 0, header, sizeof header) < sizeof header)
 		return WIRE_RECORD_NONE;
 	if (!is_header_sane(tls, header)) {
+		record_alert(tls, get16(header + 3) > TLS_CIPHERTEXT_MAX ? RECORD_OVERFLOW
+									 : RECORD_UNEXPECTED_MESSAGE);
 		tls_fail(tls, REASON_TLS,
 			 "a record header that TLS does not have (%02x %02x%02x %u): bytes were lost or "
 			 "inserted on the way, or the peer is at fault",
@@ -226,6 +228,8 @@ int wire_recv(WOLFSSL *ssl, char *bytes, int size, void *owner)
 
 	if (tls->record_left == 0) {
 		size_t payload = 0;
+		if (tls->records)        /* they are handed over one by one */
+			return WOLFSSL_CBIO_ERR_WANT_READ;
 		enum wire_record record = wire_next(tls, &payload);
 		if (record == WIRE_RECORD_BAD)
 			return WOLFSSL_CBIO_ERR_GENERAL;
@@ -238,33 +242,55 @@ int wire_recv(WOLFSSL *ssl, char *bytes, int size, void *owner)
 	return got;
 }
 
-static void append(struct tls *tls, const uint8_t *bytes, size_t size)
-{
-	struct buf *tail = tls->out.last;
+size_t wire_peek(const struct tls *tls, uint8_t *to, size_t size) { return peek(&tls->in, 0, to, size); }
 
-	memcpy(tail->bytes + tail->used, bytes, size);
-	tail->used += (uint32_t)size;
+void wire_skip(struct tls *tls, size_t size)
+{
+	while (size) {
+		size_t step = size_min(tls->in.first->used - tls->in.first->start, size);
+		bufqueue_ate(&tls->in, step);
+		size -= step;
+	}
+}
+
+uint8_t *wire_tail(struct tls *tls, size_t *room)
+{
+	if (!tail_room(tls)) {
+		check(tls->spare.first);
+		bufqueue_push(&tls->out, bufqueue_pull(&tls->spare));
+	}
+	*room = tail_room(tls);
+	return tls->out.last->bytes + tls->out.last->used;
+}
+
+void wire_wrote(struct tls *tls, size_t size)
+{
+	tls->out.last->used += (uint32_t)size;
 	tls->out.bytes += size;
+}
+
+void wire_append(struct tls *tls, const uint8_t *bytes, size_t size)
+{
+	while (size) {
+		size_t room;
+		uint8_t *to = wire_tail(tls, &room);
+		size_t step = size_min(room, size);
+		memcpy(to, bytes, step);
+		wire_wrote(tls, step);
+		bytes += step;
+		size -= step;
+	}
 }
 
 /* Never says WANT_WRITE: wolfSSL 5.5.4 would report the next write as done without sending it. */
 int wire_send(WOLFSSL *ssl, char *bytes, int size, void *owner)
 {
 	struct tls *tls = owner;
-	const uint8_t *from = (const uint8_t *)bytes;
-	size_t left = (size_t)size;
 
-	if (!wire_reserve(tls, left)) {
+	if (!wire_reserve(tls, (size_t)size)) {
 		tls_fail(tls, REASON_MEMORY, "no buffer for an outgoing TLS record");
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	}
-	while (left) {
-		if (!tail_room(tls))
-			bufqueue_push(&tls->out, bufqueue_pull(&tls->spare));
-		size_t step = size_min(tail_room(tls), left);
-		append(tls, from, step);
-		from += step;
-		left -= step;
-	}
+	wire_append(tls, (const uint8_t *)bytes, (size_t)size);
 	return size;
 }

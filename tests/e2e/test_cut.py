@@ -76,7 +76,7 @@ def test_cut_under_load(world, how):
 def test_silent_link_is_dropped(world):
     if not tunnel.FULL:
         pytest.skip("takes 100 s: FULL=1")
-    cutter, client, gateway, port, service = behind(world, [("down", 200_000, "silence")])
+    cutter, client, gateway, port, service = behind(world, [("up", 200_000, "silence")])
     client.ready()
     user = User(port, 0, 1 << 20, timeout=120)
     user.start()

@@ -20,6 +20,7 @@ BIN = os.environ.get("TUNNEL_BIN", str(ROOT / "build" / "tunnel"))
 KEY = "0123456789abcdef"
 FULL = os.environ.get("FULL") == "1"
 # Waits are generous where a sanitizer makes everything slow.
+SANITIZED = os.path.exists(BIN) and b"__asan_init" in pathlib.Path(BIN).read_bytes()
 PATIENCE = float(os.environ.get("TUNNEL_PATIENCE", "1"))
 WAIT = 15 * PATIENCE
 

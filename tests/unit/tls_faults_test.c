@@ -71,33 +71,36 @@ static size_t forge_empty(WOLFSSL *ssl, bool from_client, uint8_t record[21])
 	return 21;
 }
 
+static void run_empty_inner_plaintext(bool library, bool raw_is_server, bool tls12)
+{
+	struct peers peers;
+	struct raw raw;
+	uint8_t record[21];
+	struct piece piece;
+
+	peers_init(&peers);
+	if (library)
+		peers_use_library(&peers);
+	peers.client_settings.tls12 = peers.server_settings.tls12 = tls12;
+	peers_begin(&peers, "gw.example");
+	raw_begin(&raw, raw_is_server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method(),
+		  raw_is_server);
+	wolfSSL_CTX_set_cipher_list(raw.shared, "TLS13-AES128-GCM-SHA256");
+	raw_open(&raw);
+	struct tls *tls = raw_is_server ? peers.client : peers.server;
+	assert_true(raw_shake(&raw, tls, &peers.bufs, raw_is_server, 65536));
+	assert_int_equal(tls_plain_out(tls, &piece), STATUS_MORE);
+	give(tls, &peers.bufs, record, forge_empty(raw.ssl, !raw_is_server, record));
+	assert_int_equal(tls_plain_out(tls, &piece), STATUS_IO);
+	assert_failed(tls, REASON_TLS, "a record header that TLS does not have");
+	raw_end(&raw);
+	peers_end(&peers);
+}
+
 static void test_empty_inner_plaintext(void **state)
 {
-	for (int raw_is_server = 0; raw_is_server < 2; raw_is_server++) {
-		for (int tls12 = 0; tls12 < 2; tls12++) {
-			struct peers peers;
-			struct raw raw;
-			uint8_t record[21];
-			struct piece piece;
-
-			peers_init(&peers);
-			peers.client_settings.tls12 = peers.server_settings.tls12 = tls12;
-			peers_begin(&peers, "gw.example");
-			raw_begin(&raw,
-				  raw_is_server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method(),
-				  raw_is_server);
-			wolfSSL_CTX_set_cipher_list(raw.shared, "TLS13-AES128-GCM-SHA256");
-			raw_open(&raw);
-			struct tls *tls = raw_is_server ? peers.client : peers.server;
-			assert_true(raw_shake(&raw, tls, &peers.bufs, raw_is_server, 65536));
-			assert_int_equal(tls_plain_out(tls, &piece), STATUS_MORE);
-			give(tls, &peers.bufs, record, forge_empty(raw.ssl, !raw_is_server, record));
-			assert_int_equal(tls_plain_out(tls, &piece), STATUS_IO);
-			assert_failed(tls, REASON_TLS, "a record header that TLS does not have");
-			raw_end(&raw);
-			peers_end(&peers);
-		}
-	}
+	for (int way = 0; way < 8; way++)
+		run_empty_inner_plaintext(way & 1, way & 2, way & 4);
 }
 
 /* In front of the client's Finished, where no credentials are needed. */
@@ -179,12 +182,13 @@ static void read_and_compare(struct flood *flood)
 }
 
 /* The peer asks for key updates while our wire_out is full. Nothing that was taken may be missing. */
-static void run_flood(size_t updates, size_t record_size)
+static void run_flood(bool library, size_t updates, size_t record_size)
 {
 	struct flood flood = {.seed_sent = 7, .seed_got = 7};
 	struct piece piece;
 
 	peers_init(&flood.peers);
+	flood.peers.server_settings.library_records = library;
 	peers_begin(&flood.peers, "gw.example");
 	raw_begin(&flood.raw, wolfTLSv1_3_client_method(), false);
 	raw_open(&flood.raw);
@@ -232,15 +236,63 @@ static void run_flood(size_t updates, size_t record_size)
 
 static void test_key_update_while_full(void **state)
 {
-	run_flood(1, TLS_RECORD_MAX);
-	run_flood(1, 100);
-	run_flood(3, 1);
+	for (int library = 0; library < 2; library++) {
+		run_flood(library, 1, TLS_RECORD_MAX);
+		run_flood(library, 1, 100);
+		run_flood(library, 3, 1);
+		run_flood(library, 30, 1000);
+	}
 }
 
+/* wolfSSL has no limit. */
 static void test_key_update_flood(void **state)
 {
-	run_flood(500, TLS_RECORD_MAX);
-	run_flood(2000, 700);
+	run_flood(true, 500, TLS_RECORD_MAX);
+	run_flood(true, 2000, 700);
+}
+
+/* The record path has: more records without data in a row than anybody needs end the link. */
+static void test_key_update_flood_is_ended(void **state)
+{
+	struct peers peers;
+	struct raw raw;
+	struct piece piece;
+	WOLFSSL_ALERT_HISTORY history;
+	uint8_t got[16];
+	enum status last;
+
+	if (!tls_library_is_fast())
+		skip();
+	peers_init(&peers);
+	peers_begin(&peers, "gw.example");
+	raw_begin(&raw, wolfTLSv1_3_client_method(), false);
+	raw_open(&raw);
+	assert_true(raw_shake(&raw, peers.server, &peers.bufs, false, 65536));
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 32; i++) {
+			assert_int_equal(wolfSSL_update_keys(raw.ssl), WOLFSSL_SUCCESS);
+			raw_say(&raw, peers.server, &peers.bufs, 65536);
+			assert_int_equal(tls_plain_out(peers.server, &piece), STATUS_MORE);
+			raw_hear(&raw, peers.server);
+			assert_int_equal(wolfSSL_read(raw.ssl, got, sizeof got), -1);
+		}
+		assert_int_equal(wolfSSL_write(raw.ssl, "data", 4), 4);
+		raw_say(&raw, peers.server, &peers.bufs, 65536);
+		assert_int_equal(take(peers.server, got, sizeof got, &last), 4);
+	}
+	for (int i = 0; i < 33; i++)
+		assert_int_equal(wolfSSL_update_keys(raw.ssl), WOLFSSL_SUCCESS);
+	assert_int_equal(wolfSSL_write(raw.ssl, "lost", 4), 4);
+	raw_say(&raw, peers.server, &peers.bufs, 65536);
+	assert_int_equal(tls_plain_out(peers.server, &piece), STATUS_IO);
+	assert_failed(peers.server, REASON_TLS, "too many records without data");
+	raw_hear(&raw, peers.server);
+	assert_int_equal(wolfSSL_read(raw.ssl, got, sizeof got), -1);
+	assert_int_equal(wolfSSL_get_alert_history(raw.ssl, &history), WOLFSSL_SUCCESS);
+	assert_int_equal(history.last_rx.level, alert_fatal);
+	assert_int_equal(history.last_rx.code, unexpected_message);
+	raw_end(&raw);
+	peers_end(&peers);
 }
 
 /* ---- headers that no peer may send ---- */
@@ -253,13 +305,15 @@ static void test_bad_headers(void **state)
 	    {23, 3, 3, 0x41, 1}, {22, 3, 3, 0xff, 0xff}, {23, 3, 3, 0, 1}, {23, 3, 3, 0, 16},
 	};
 	for (size_t i = 0; i < COUNT_OF(headers); i++) {
-		for (int chunk = 1; chunk <= 5; chunk += 4) {
+		for (int way = 0; way < 4; way++) {
+			int chunk = way & 1 ? 5 : 1;
 			struct peers peers;
 			struct piece piece;
 			uint8_t got[16];
 			enum status last;
 
 			peers_init(&peers);
+			peers.server_settings.library_records = way & 2;
 			peers_begin(&peers, "gw.example");
 			shake(&peers);
 			assert_int_equal(put(peers.client, "before", 6), STATUS_OK);
@@ -278,51 +332,71 @@ static void test_bad_headers(void **state)
 	}
 }
 
+/* What a server says of a record whose tag does not fit. */
+static const char *of_bad_tag(bool library)
+{
+	return library || !tls_library_is_fast() ? "does not open" : "failed to authenticate";
+}
+
+static void run_altered_record(bool library, size_t at)
+{
+	struct peers peers;
+	struct piece piece;
+	uint8_t wire[256];
+
+	peers_init(&peers);
+	peers.server_settings.library_records = library;
+	peers_begin(&peers, "gw.example");
+	shake(&peers);
+	put(peers.client, "eighteen bytes now", 18);
+	size_t size = collect(peers.client, wire, sizeof wire);
+	assert_int_equal(size, 40);
+	wire[at] ^= 0x10;
+	give(peers.server, &peers.bufs, wire, size);
+	assert_int_equal(tls_plain_out(peers.server, &piece), STATUS_IO);
+	assert_failed(peers.server, REASON_TLS, of_bad_tag(library));
+	peers_end(&peers);
+}
+
 static void test_altered_record(void **state)
 {
 	for (size_t at = 5; at < 40; at++) {
-		struct peers peers;
-		struct piece piece;
-		uint8_t wire[256];
-
-		peers_init(&peers);
-		peers_begin(&peers, "gw.example");
-		shake(&peers);
-		put(peers.client, "eighteen bytes now", 18);
-		size_t size = collect(peers.client, wire, sizeof wire);
-		assert_int_equal(size, 40);
-		wire[at] ^= 0x10;
-		give(peers.server, &peers.bufs, wire, size);
-		assert_int_equal(tls_plain_out(peers.server, &piece), STATUS_IO);
-		assert_failed(peers.server, REASON_TLS, "does not open");
-		peers_end(&peers);
+		run_altered_record(true, at);
+		run_altered_record(false, at);
 	}
+}
+
+static void run_replay(bool library, bool missing)
+{
+	struct peers peers;
+	struct piece piece;
+	uint8_t first[64], second[64], got[8];
+	enum status last;
+
+	peers_init(&peers);
+	peers.server_settings.library_records = library;
+	peers_begin(&peers, "gw.example");
+	shake(&peers);
+	put(peers.client, "one", 3);
+	size_t size = collect(peers.client, first, sizeof first);
+	put(peers.client, "two", 3);
+	assert_int_equal(collect(peers.client, second, sizeof second), size);
+	if (!missing) {
+		give(peers.server, &peers.bufs, first, size);
+		assert_int_equal(take(peers.server, got, sizeof got, &last), 3);
+	}
+	give(peers.server, &peers.bufs, missing ? second : first, size);
+	assert_int_equal(tls_plain_out(peers.server, &piece), STATUS_IO);
+	assert_failed(peers.server, REASON_TLS, of_bad_tag(library));
+	peers_end(&peers);
 }
 
 /* The same record twice, or one left out. */
 static void test_replayed_and_missing_record(void **state)
 {
-	for (int missing = 0; missing < 2; missing++) {
-		struct peers peers;
-		struct piece piece;
-		uint8_t first[64], second[64], got[8];
-		enum status last;
-
-		peers_init(&peers);
-		peers_begin(&peers, "gw.example");
-		shake(&peers);
-		put(peers.client, "one", 3);
-		size_t size = collect(peers.client, first, sizeof first);
-		put(peers.client, "two", 3);
-		assert_int_equal(collect(peers.client, second, sizeof second), size);
-		if (!missing) {
-			give(peers.server, &peers.bufs, first, size);
-			assert_int_equal(take(peers.server, got, sizeof got, &last), 3);
-		}
-		give(peers.server, &peers.bufs, missing ? second : first, size);
-		assert_int_equal(tls_plain_out(peers.server, &piece), STATUS_IO);
-		assert_failed(peers.server, REASON_TLS, "does not open");
-		peers_end(&peers);
+	for (int library = 0; library < 2; library++) {
+		run_replay(library, false);
+		run_replay(library, true);
 	}
 }
 
@@ -395,6 +469,7 @@ int main(void)
 	    cmocka_unit_test(test_short_record_is_legal_in_12),
 	    cmocka_unit_test(test_key_update_while_full),
 	    cmocka_unit_test(test_key_update_flood),
+	    cmocka_unit_test(test_key_update_flood_is_ended),
 	    cmocka_unit_test(test_bad_headers),
 	    cmocka_unit_test(test_altered_record),
 	    cmocka_unit_test(test_replayed_and_missing_record),

@@ -69,6 +69,12 @@ static inline void peers_init(struct peers *peers)
 	peers->client_settings = (struct tls_settings){.anchors = PEM(root_certificate)};
 }
 
+/* Both ends leave their bulk records to wolfSSL. */
+static inline void peers_use_library(struct peers *peers)
+{
+	peers->client_settings.library_records = peers->server_settings.library_records = true;
+}
+
 static inline void peers_endpoints(struct peers *peers)
 {
 	char why[TLS_TEXT_SIZE];
@@ -187,7 +193,8 @@ static inline size_t take(struct tls *tls, uint8_t *to, size_t max, enum status 
 
 	while ((*last = tls_plain_out(tls, &piece)) == STATUS_OK) {
 		assert_true(piece.bytes.size > 0 && total + piece.bytes.size <= max);
-		assert_ptr_equal(piece.bytes.at, piece.buf->bytes + piece.buf->start);
+		assert_true(piece.bytes.at >= piece.buf->bytes);
+		assert_true(piece.bytes.at + piece.bytes.size <= piece.buf->bytes + piece.buf->used);
 		memcpy(to + total, piece.bytes.at, piece.bytes.size);
 		total += piece.bytes.size;
 		buf_unref(piece.buf);
