@@ -2,11 +2,11 @@
  *
  * Owner:  the worker. A session may sit on it; either can go first.
  * States: HANDSHAKE (tls) -> DETECT (accepted, what it speaks is not known) -> OPEN -> CLOSING (our end is
- * said, the peer's bytes are read and dropped so that it is not reset under what we sent) -> TERMINATING (ops
- * are being cancelled) -> gone. TERMINATING from anywhere. Rule:   one send in flight; closed only when
- * neither recv nor send is submitted (terminate, join, close). Limits: limits.handshake for HANDSHAKE and for
- * DETECT and until a link is ready; STREAM_IN_MAX bytes unread before the socket is not read any more;
- * STREAM_OUT_MAX bytes a send.
+ *         said, the peer's bytes are read and dropped so that it is not reset under what we sent) ->
+ *         TERMINATING (ops are being cancelled) -> gone. TERMINATING from anywhere.
+ * Rule:   one send in flight; closed only when neither recv nor send is submitted (terminate, join, close).
+ *         While its session wants no input or tls takes none, the socket is not read.
+ * Limits: limits.handshake for HANDSHAKE, for DETECT and until a link is ready; STREAM_OUT_MAX bytes a send.
  */
 #ifndef RING_STREAM_H
 #define RING_STREAM_H
@@ -15,7 +15,7 @@
 #include "ring/worker.h"
 #include "tls/tls.h"
 
-enum { STREAM_IN_MAX = 256 * 1024, STREAM_LINGER_S = 5, STREAM_FLUSH_S = 5 };
+enum { STREAM_LINGER_S = 5, STREAM_FLUSH_S = 5 };
 
 enum stream_state { STREAM_HANDSHAKE, STREAM_DETECT, STREAM_OPEN, STREAM_CLOSING, STREAM_TERMINATING };
 

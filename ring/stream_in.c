@@ -237,6 +237,10 @@ void stream_detect(struct stream *stream)
 			stream->pending = first;
 			if (status == STATUS_OK && pending_join(stream, piece))
 				continue;
+			if (status == STATUS_OK) {	/* bytes are gone: what follows would be misread */
+				stream_fail(stream, REASON_MEMORY, NULL);
+				return;
+			}
 		}
 		if (status == STATUS_IO) {
 			bool failed = stream->tls && tls_state(stream->tls) == TLS_FAILED &&

@@ -20,7 +20,8 @@ BIN = os.environ.get("TUNNEL_BIN", str(ROOT / "build" / "tunnel"))
 KEY = "0123456789abcdef"
 FULL = os.environ.get("FULL") == "1"
 # Waits are generous where a sanitizer makes everything slow.
-SANITIZED = os.path.exists(BIN) and b"__asan_init" in pathlib.Path(BIN).read_bytes()
+_code = pathlib.Path(BIN).read_bytes() if os.path.exists(BIN) else b""
+SANITIZED = b"__asan_init" in _code or b"__tsan_init" in _code
 PATIENCE = float(os.environ.get("TUNNEL_PATIENCE", "1"))
 WAIT = 15 * PATIENCE
 
@@ -201,7 +202,7 @@ class Program(Process):
         self.file = pathlib.Path(folder) / f"{name}.yaml"
         base = {
             "engine": engine,
-            "cores": 1,
+            "cores": int(os.environ.get("TUNNEL_CORES", "1")),
             "state_dir": str(folder),
             "log": {"level": "info", "format": "json"},
         }
