@@ -10,10 +10,18 @@ void window_begin(struct channel *channel)
 	channel->granted_at = channel->session->hub->now;
 }
 
+/* What the fastest stream that we reckon with has under way in one round trip. */
+static uint64_t window_max(struct duration rtt)
+{
+	uint64_t under_way = (uint64_t)rtt.ns / 1000 * WINDOW_RATE;
+	return under_way < WINDOW_NEAR ? WINDOW_NEAR : under_way > WINDOW_MAX ? WINDOW_MAX : under_way;
+}
+
 static bool has_room(const struct channel *channel)
 {
-	struct hub *hub = channel->session->hub;
-	if (channel->window >= WINDOW_MAX || hub->bufs.bytes > hub->bufs.bytes_max / 2)
+	const struct session *session = channel->session;
+	struct hub *hub = session->hub;
+	if (channel->window * 2 > window_max(session->rtt) || hub->bufs.bytes > hub->bufs.bytes_max / 2)
 		return false;
 	if (hub->window_growth + channel->window <= hub->bufs.bytes_max / 4)
 		return true;

@@ -4,8 +4,10 @@
  * is what holds the bytes back. It shrinks again when half of it lasts for long.
  *
  * Owner:  the channel. Thread: its worker.
- * Limits: WINDOW_MAX per channel; what all windows of a worker have grown by stays within a quarter of its
- *         buffers (counted: windows_limit), and nothing grows while half of those are in use.
+ * Limits: WINDOW_MAX per channel, and what WINDOW_RATE fills in a round trip, but WINDOW_NEAR at least: a
+ *         reader that stops for good costs no more than that. What all windows of a worker have grown by
+ *         stays within a quarter of its buffers (counted: windows_limit), and nothing grows while half of
+ *         those are in use.
  * Never:  takes back what was granted: a window shrinks by granting less.
  */
 #ifndef CORE_WINDOW_H
@@ -15,6 +17,8 @@
 
 enum {
 	WINDOW_MAX = 16 * 1024 * 1024,  /* what any peer of the field takes */
+	WINDOW_NEAR = 1024 * 1024,
+	WINDOW_RATE = 1024,             /* bytes a microsecond */
 	WINDOW_ROUND_TRIPS = 2,
 	WINDOW_SLOW_S = 2,              /* half a window that lasts so long was too large */
 };

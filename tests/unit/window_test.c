@@ -54,6 +54,21 @@ static void fast_one_grows(void **state)
 	assert_int_equal(world.hub.window_growth, 0);
 }
 
+/* A near peer needs no large one, and a reader that stops would fill it. */
+static void near_one_grows_little(void **state)
+{
+	struct world world;
+	world_init(&world);
+	world.session.rtt = (struct duration){500000};
+	for (int i = 0; i < 20; i++)
+		half(&world, 0);
+	assert_int_equal(world.channel.window, WINDOW_NEAR);
+	world.session.rtt = DURATION_MS(4);
+	for (int i = 0; i < 20; i++)
+		half(&world, 1);
+	assert_int_equal(world.channel.window, 2 * WINDOW_NEAR);
+}
+
 static void slow_one_stays(void **state)
 {
 	struct world world;
@@ -100,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fast_one_grows),
+		cmocka_unit_test(near_one_grows_little),
 		cmocka_unit_test(slow_one_stays),
 		cmocka_unit_test(shrinks_by_granting_less),
 		cmocka_unit_test(memory_bounds_growth),
