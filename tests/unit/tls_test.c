@@ -679,15 +679,21 @@ static void test_seeded_runs_are_equal(void **state)
 	library_begin(TLS_CRYPTO_AUTO);
 }
 
-/* Tickets grow old: they open in the next epoch and not in the one after. */
+/* Tickets grow old: they open in the next epoch and not in the one after. Seeded, because wolfSSL 5.5.4
+ * refuses one whose age, hidden by a random number, has passed 2^32 on the way: one in 400 of those here. */
 static void test_tickets_expire(void **state)
 {
+	uint64_t seed = 7;
+	struct tls_library_options options = {.random = seeded_random, .random_state = &seed};
+	char why[TLS_TEXT_SIZE];
 	static const struct {
 		int hours;
 		bool resumed;
 	} cases[] = {{1, true}, {3, true}, {9, false}, {100, false}};
 	time_t start = fixed_time;
 
+	tls_library_stop();
+	assert_int_equal(tls_library_start(&options, why), STATUS_OK);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct peers peers;
 		struct tls_facts facts;
@@ -706,6 +712,8 @@ static void test_tickets_expire(void **state)
 		peers_end(&peers);
 	}
 	fixed_time = start;
+	tls_library_stop();
+	library_begin(TLS_CRYPTO_AUTO);
 }
 
 /* Everything again without ipsec-mb: ChaCha20-Poly1305 is taken. */
