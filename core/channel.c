@@ -38,6 +38,7 @@ struct channel *channel_create(struct session *session, struct pair *pair, int s
 	channel->state = side == 0 ? CHANNEL_ASKED : CHANNEL_OPENING;
 	channel->opener = side == 1;
 	channel->traits = session->traits;
+	channel->turn_left = CHANNEL_TURN;
 	if (channel->traits & TRAIT_CREDIT)
 		window_begin(channel);
 	pair->side[side] = channel;
@@ -129,7 +130,7 @@ void channel_ate(struct channel *channel, size_t size)
 		channel_say(channel, SAYS_CREDIT);
 }
 
-/* Invariant C4: on the active list iff it has something to say and may say it. */
+/* Invariant C4: on the fresh or the active list iff it has something to say and may say it. */
 bool channel_is_ready(const struct channel *channel)
 {
 	if (channel->out_done || !channel->pair || channel->session->state > SESSION_OPEN)
@@ -147,8 +148,9 @@ void channel_wake(struct channel *channel)
 {
 	if (link_is_linked(&channel->active_link) || !channel_is_ready(channel))
 		return;
-	list_push(&channel->session->active, &channel->active_link);
-	session_touch(channel->session);
+	struct session *session = channel->session;
+	list_push(channel->turn_left ? &session->fresh : &session->active, &channel->active_link);
+	session_touch(session);
 }
 
 static void channel_destroy(struct channel *channel)

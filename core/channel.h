@@ -11,7 +11,11 @@
 
 #include "core/session.h"
 
-enum { CHANNEL_ID_MAX = 256, CHANNEL_TEXT_SIZE = 352 };
+enum {
+	CHANNEL_ID_MAX = 256,
+	CHANNEL_TEXT_SIZE = 352,
+	CHANNEL_TURN = BUF_RECEIVE_SIZE, /* bytes that it says in one turn: core/scheduler.c */
+};
 
 enum channel_state { CHANNEL_ASKED, CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CLOSED };
 
@@ -41,6 +45,7 @@ struct channel {
 	uint64_t consumed;              /* eaten and not granted again yet */
 	uint64_t window;                /* granted, held here and consumed together: core/window.h */
 	struct instant granted_at;      /* the last time */
+	uint32_t turn_left;             /* bytes of its turn that it has not said yet */
 	struct target target;           /* what it opens, or what the peer asked for */
 	_Alignas(8) uint8_t wire[];     /* wire->channel_size */
 };
@@ -67,7 +72,7 @@ struct channel *channel_partner(const struct channel *channel);
 /* ---- inside core ---- */
 struct channel *channel_create(struct session *session, struct pair *pair, int side);
 void channel_say(struct channel *channel, unsigned says);
-/* Puts it on its session's active list when it has something to say and may. */
+/* Puts it on its session's fresh or active list when it has something to say and may. */
 void channel_wake(struct channel *channel);
 bool channel_is_ready(const struct channel *channel);
 /* The answer of side 1 was heard (or the dial ended). The channel may be gone afterwards. */

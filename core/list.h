@@ -26,6 +26,9 @@ static inline void list_push(struct link *list, struct link *link)
 	list->prev = link;
 }
 
+/* The same at the front. */
+static inline void list_push_first(struct link *list, struct link *link) { list_push(list->next, link); }
+
 /* Takes a link off its list; nothing happens when it is on none. */
 static inline void link_remove(struct link *link)
 {

@@ -1,15 +1,21 @@
 /* core/scheduler.c - which channel of a session speaks next: session_pump of session.h.
  *
- * The control lane first (a list of channels with flags, never a queue), then round robin over the active
- * channels, at most one wire->chunk_max of data per visit. So one heavy channel delays another by one chunk
- * at most, and control never waits behind data. All or nothing: what encode did not take is asked again when
- * there is room.
+ * The control lane first (a list of channels with flags, never a queue), so control never waits behind data.
+ * Then the data lane, in turns of CHANNEL_TURN bytes: long enough that the far end can pass on what it gets in
+ * few large writes. A channel that has said its turn's worth waits on the active list, round robin; one that
+ * has not, because it had nothing more to say, is fresh when it speaks again and goes before those. So an
+ * exchange of small messages waits for one turn of one heavy channel at most, and for a round of them once in
+ * CHANNEL_TURN bytes of its own. FRESH_MAX keeps a flood of short channels from starving the rest. All or
+ * nothing: what encode did not take is asked again when there is room.
  */
 #include "core/hub.h"
 #include "core/window.h"
 #include "core/writer.h"
 
-enum { GATHER_PIECES = 48 };
+enum {
+	GATHER_PIECES = 48,
+	FRESH_MAX = 4 * CHANNEL_TURN,
+};
 
 static enum status say(struct session *session, struct writer *writer, struct event *event)
 {
@@ -179,10 +185,28 @@ static enum status say_data(struct session *session, struct writer *writer, stru
 		max = (size_t)channel->credit;
 	event.size = channel_gather(channel, pieces, &event.piece_count, GATHER_PIECES, max);
 	enum status status = say(session, writer, &event);
-	if (status == STATUS_OK) {
-		hub_count(session->hub, COUNTER_bytes_out, event.size);
-		channel_sent(channel, event.size);
-	}
+	if (status != STATUS_OK)
+		return status;
+	hub_count(session->hub, COUNTER_bytes_out, event.size);
+	channel->turn_left -= (uint32_t)size_min(event.size, channel->turn_left);
+	session->fresh_left -= (uint32_t)size_min(event.size, session->fresh_left);
+	channel_sent(channel, event.size);
+	return STATUS_OK;
+}
+
+static bool has_data(const struct channel *channel)
+{
+	return channel->pair->flow[!channel->side].bytes && channel_is_ready(channel);
+}
+
+/* OK also when the writer is full before the turn is over. */
+static enum status say_turn(struct session *session, struct writer *writer, struct channel *channel)
+{
+	enum status status;
+	do
+		status = say_data(session, writer, channel);
+	while (status == STATUS_OK && session->state == SESSION_OPEN && channel->turn_left &&
+	       has_data(channel) && !writer_is_full(writer));
 	return status;
 }
 
@@ -194,42 +218,62 @@ static enum status say_end(struct session *session, struct writer *writer, struc
 	return say(session, writer, &event);
 }
 
-/* One visit: one chunk of data, or the end. */
-static enum status visit(struct session *session, struct writer *writer, struct channel *channel)
+static enum status say_last(struct session *session, struct writer *writer, struct channel *channel,
+			    bool *gone)
 {
 	const struct flow *flow = &channel->pair->flow[!channel->side];
-	enum status status;
-	if (flow->bytes) {
-		status = say_data(session, writer, channel);
-	} else {
-		enum event_kind kind = flow->end == END_EOF	? EVENT_EOF
-				       : flow->end == END_CLOSE ? EVENT_CLOSE
-								: EVENT_RESET;
-		status = say_end(session, writer, channel);
-		if (status == STATUS_OK && channel_said(channel, kind))
-			return STATUS_OK;
-		if (status == STATUS_IO) {	/* this wire can only abort; the channel goes with it */
-			session_end(session, flow->reason, NULL, false);
-			return STATUS_IO;
-		}
+	enum event_kind kind = flow->end == END_EOF	? EVENT_EOF
+			       : flow->end == END_CLOSE ? EVENT_CLOSE
+							: EVENT_RESET;
+	enum status status = say_end(session, writer, channel);
+	*gone = status == STATUS_OK && channel_said(channel, kind);
+	if (status == STATUS_IO) {               /* this wire can only abort; the channel goes with it */
+		session_end(session, flow->reason, NULL, false);
+		*gone = true;
 	}
-	if (status == STATUS_FULL)               /* asked again when there is room, not at once */
-		list_push(&session->active, &channel->active_link);
+	return status;
+}
+
+/* One turn, or what is left of one, or the end. */
+static enum status visit(struct session *session, struct writer *writer, struct channel *channel,
+			 struct link *list)
+{
+	bool gone = false;
+	if (!channel->turn_left)
+		channel->turn_left = CHANNEL_TURN;
+	enum status status = channel->pair->flow[!channel->side].bytes
+				 ? say_turn(session, writer, channel)
+				 : say_last(session, writer, channel, &gone);
+	if (gone)
+		return status;
+	bool cut = status == STATUS_FULL || (writer_is_full(writer) && channel->turn_left);
+	if (cut && channel_is_ready(channel))    /* goes on when there is room, before all others */
+		list_push_first(list, &channel->active_link);
 	else
 		channel_wake(channel);
 	return status;
+}
+
+/* The list whose first channel speaks next. */
+static struct link *next_list(struct session *session)
+{
+	bool active = !list_is_empty(&session->active) &&
+		      (list_is_empty(&session->fresh) || !session->fresh_left);
+	if (active)
+		session->fresh_left = FRESH_MAX;
+	return active ? &session->active : &session->fresh;
 }
 
 static enum status say_active(struct session *session, struct writer *writer)
 {
 	enum status status = STATUS_OK;
 	while (session->state == SESSION_OPEN && !writer_is_full(writer) && status == STATUS_OK) {
-		struct link *link = list_pull(&session->active);
+		struct link *list = next_list(session), *link = list_pull(list);
 		if (!link)
 			break;
 		struct channel *channel = OWNER(link, struct channel, active_link);
 		if (channel_is_ready(channel))
-			status = visit(session, writer, channel);
+			status = visit(session, writer, channel, list);
 	}
 	return status;
 }
@@ -266,5 +310,6 @@ bool session_has_output(const struct session *session)
 		return false;
 	if (session->says || session->owes || is_done(session))
 		return true;
-	return session->ready && !(list_is_empty(&session->control) && list_is_empty(&session->active));
+	return session->ready && !(list_is_empty(&session->control) && list_is_empty(&session->fresh) &&
+				   list_is_empty(&session->active));
 }

@@ -40,6 +40,7 @@ struct session *session_create(struct hub *hub, const struct session_options *op
 	session->tick.expired = session_ticked;
 	list_init(&session->channels);
 	list_init(&session->control);
+	list_init(&session->fresh);
 	list_init(&session->active);
 	list_push(&hub->sessions, &session->hub_link);
 	hub->session_count++;

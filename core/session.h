@@ -50,7 +50,9 @@ struct session {
 	char peer[PEER_TEXT_SIZE];          /* for logs */
 	char tls[TLS_FACT_SIZE];            /* for logs: version, cipher and path; "" without TLS */
 	struct target target;               /* a published port's conn: what it opens */
-	struct link channels, control, active;
+	struct link channels, control;
+	struct link fresh, active;          /* channels that may speak: core/scheduler.c */
+	uint32_t fresh_left;                /* bytes that the fresh ones may say before an active one does */
 	uint32_t channel_count,
 	    channels_max; /* the wire lowers or raises the maximum when it knows its peer */
 	struct idtable ids;
