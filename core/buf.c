@@ -123,9 +123,11 @@ void buf_unref(struct buf *buf)
 bool buf_may_be_kept(const struct buf *buf, size_t size)
 {
 	const struct bufpool *pool = buf->home;
-	if (size < buf->size / 4)
-		return false;
-	return buf->class != CLASS_RECEIVE || pool->receive_used <= pool->receive_max - pool->receive_max / 4;
+	if (buf->class != CLASS_RECEIVE)
+		return size >= buf->size / 4;
+	if (pool->receive_used <= pool->receive_max / 2)
+		return size >= buf->size / 16;
+	return size >= buf->size / 4 && pool->receive_used <= pool->receive_max - pool->receive_max / 4;
 }
 
 void piece_shelve(struct piece *piece)

@@ -65,8 +65,9 @@ struct buf *buf_ref(struct buf *buf);
 /* Gives a reference back; NULL is allowed. The last one sends it home, a loan to pool->returns. */
 void buf_unref(struct buf *buf);
 
-/* May a queued message keep its receive buffer? Only while it fills a quarter of it and at least a
- * quarter of the pool's receive buffers are free (design: queues never starve the kernel). */
+/* May a queued message keep its buffer? Only while it fills a quarter of it and at least a quarter of the
+ * pool's receive buffers are free (design: queues never starve the kernel). While half of them are, the piece
+ * of a frame that two of them share may stay where it is, unless it is hardly anything: a sixteenth. */
 bool buf_may_be_kept(const struct buf *buf, size_t size);
 /* A piece that has to wait moves out of a receive buffer that it may not keep. Without memory it stays. */
 void piece_shelve(struct piece *piece);

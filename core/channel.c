@@ -150,7 +150,22 @@ void channel_wake(struct channel *channel)
 		return;
 	struct session *session = channel->session;
 	list_push(channel->turn_left ? &session->fresh : &session->active, &channel->active_link);
+	session->speakers++;
 	session_touch(session);
+}
+
+void channel_wait(struct channel *channel, struct link *list)
+{
+	list_push_first(list, &channel->active_link);
+	channel->session->speakers++;
+}
+
+void channel_unlist(struct channel *channel)
+{
+	if (!link_is_linked(&channel->active_link))
+		return;
+	link_remove(&channel->active_link);
+	channel->session->speakers--;
 }
 
 static void channel_destroy(struct channel *channel)
@@ -160,7 +175,10 @@ static void channel_destroy(struct channel *channel)
 	idtable_remove(&session->ids, &channel->id_link);
 	link_remove(&channel->session_link);
 	link_remove(&channel->control_link);
-	link_remove(&channel->active_link);
+	channel_unlist(channel);
+	link_remove(&channel->source_link);
+	if (!list_is_empty(&session->sources))
+		session_touch(session);   /* the pump lets one in */
 	session_withdraw(session, channel);
 	if (channel->pair)
 		pair_leave(channel->pair, channel->side);

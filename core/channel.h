@@ -28,7 +28,7 @@ enum channel_says { /* control events that wait, one flag each: the control lane
 };
 
 struct channel {
-	struct link session_link, control_link, active_link;
+	struct link session_link, control_link, active_link, source_link;
 	struct idtable_link id_link;
 	struct session *session;
 	struct pair *pair;
@@ -74,6 +74,10 @@ struct channel *channel_create(struct session *session, struct pair *pair, int s
 void channel_say(struct channel *channel, unsigned says);
 /* Puts it on its session's fresh or active list when it has something to say and may. */
 void channel_wake(struct channel *channel);
+/* Puts it before all others of that list: its turn goes on when there is room. */
+void channel_wait(struct channel *channel, struct link *list);
+/* Takes it off whichever of the two it is on. */
+void channel_unlist(struct channel *channel);
 bool channel_is_ready(const struct channel *channel);
 /* The answer of side 1 was heard (or the dial ended). The channel may be gone afterwards. */
 void channel_opened(struct channel *channel, enum reason reason, struct slice text);

@@ -60,6 +60,15 @@ static struct session *flow_sink(const struct pair *pair, int side)
 	return pair->side[!side] ? pair->side[!side]->session : NULL;
 }
 
+/* A link for which so many channels speak takes only a turn's worth from each of them: what is read early
+ * waits long, in a buffer that is cold when its turn comes, and the kernel runs out of them. */
+static bool flow_is_crowded(const struct pair *pair, int side)
+{
+	const struct session *sink = flow_sink(pair, side);
+	return sink && sink->speakers >= SESSION_CROWD && pair->side[side] &&
+	       pair->side[side]->traits & TRAIT_CONN;
+}
+
 static void source_resume(struct pair *pair, int side)
 {
 	struct flow *flow = &pair->flow[side];
@@ -69,9 +78,21 @@ static void source_resume(struct pair *pair, int side)
 	struct channel *source = pair->side[side];
 	if (!source)
 		return;
+	link_remove(&source->source_link);
 	source->session->blocked = false;
+	source->session->sparing = flow_is_crowded(pair, side);
 	if (!link_is_linked(&source->session->readable_link))
 		list_push(&pair->hub->readable, &source->session->readable_link);
+}
+
+void session_let_in(struct session *session)
+{
+	for (uint32_t count = session->speakers; count < SESSION_CROWD; count++) {
+		if (list_is_empty(&session->sources))
+			return;
+		struct channel *source = OWNER(session->sources.next, struct channel, source_link);
+		source_resume(source->pair, source->side);
+	}
 }
 
 /* The session's queue has room again: every source that it held back goes on. */
@@ -177,13 +198,17 @@ static void pair_reset(struct pair *pair, enum reason reason)
 enum { QUEUE_CROWDED = 400 };
 _Static_assert(QUEUE_CROWDED + 2 * (WINDOW_MAX / BUF_RECEIVE_SIZE + 1) < CHANNEL_QUEUE_MAX, "a window fits");
 
-/* A message of its own: the receive buffer where it may be kept, else a slab of the right size. */
-static struct message *message_create(struct pair *pair, int side, struct piece piece)
+static bool flow_is_long(const struct pair *pair, int side)
+{
+	return pair->side[side]->traits & TRAIT_CREDIT && pair->flow[side].count >= QUEUE_CROWDED;
+}
+
+/* A message of its own: the buffer it is in (`keep`), else a slab of the right size. */
+static struct message *message_create(struct pair *pair, int side, struct piece piece, bool keep)
 {
 	struct hub *hub = pair->hub;
-	bool crowded = pair->side[side]->traits & TRAIT_CREDIT && pair->flow[side].count >= QUEUE_CROWDED;
-	bool keep = !crowded && piece.buf && buf_may_be_kept(piece.buf, piece.bytes.size);
-	size_t size = crowded ? size_max(piece.bytes.size, BUF_RECEIVE_SIZE) : piece.bytes.size;
+	size_t least = flow_is_long(pair, side) ? BUF_RECEIVE_SIZE : 0;
+	size_t size = size_max(piece.bytes.size, least);
 	struct buf *slab = keep ? NULL : buf_acquire(&hub->bufs, size);
 	struct message *message = keep || slab ? memory_acquire(&hub->memory, sizeof *message) : NULL;
 	if (!message) {
@@ -209,8 +234,9 @@ static bool flow_is_full(struct pair *pair, int side, bool append)
 	const struct limits *limits = pair->hub->limits;
 	if (source->traits & TRAIT_CREDIT)
 		return false;
-	uint64_t bytes_max =
-	    source->traits & TRAIT_CONN ? limits->channel_bytes : limits->channel_bytes_no_credit;
+	uint64_t bytes_max = !(source->traits & TRAIT_CONN) ? limits->channel_bytes_no_credit
+			     : flow_is_crowded(pair, side)  ? CHANNEL_TURN
+							    : limits->channel_bytes;
 	if (flow->bytes >= bytes_max || (!append && flow->count == CHANNEL_QUEUE_MAX))
 		return true;
 	struct session *sink = flow_sink(pair, side);
@@ -231,6 +257,7 @@ static void source_block(struct pair *pair, int side)
 	}
 	flow->source_blocked = true;
 	pair->side[side]->session->blocked = true;
+	pair->side[side]->session->sparing = flow_is_crowded(pair, side);
 	if (!(pair->side[side]->traits & TRAIT_CONN))
 		pair_wait_until(pair, instant_after(pair->hub->now, DURATION_S(STALL_S)));
 	if (pair->side[!side])
@@ -249,7 +276,8 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 		hub_count(pair->hub, COUNTER_bytes_discarded, size);
 		return STATUS_OK;
 	}
-	bool append = flow_can_append(pair, flow, size);
+	bool keep = piece.buf && !flow_is_long(pair, side) && buf_may_be_kept(piece.buf, size);
+	bool append = !keep && flow_can_append(pair, flow, size);
 	if (flow_is_full(pair, side, append)) {
 		source_block(pair, side);
 		return STATUS_FULL;
@@ -261,7 +289,7 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 		flow->last->piece.bytes.size += size;
 	} else {
 		struct message *message =
-		    flow->count < CHANNEL_QUEUE_MAX ? message_create(pair, side, piece) : NULL;
+		    flow->count < CHANNEL_QUEUE_MAX ? message_create(pair, side, piece, keep) : NULL;
 		if (!message) {
 			hub_count(pair->hub, COUNTER_channels_memory, 1);
 			flow->pushed += size;
@@ -282,6 +310,8 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 		pair->side[!side]->session->queued_bytes += size;
 		channel_wake(pair->side[!side]);
 	}
+	if (flow_is_crowded(pair, side) && flow_is_full(pair, side, false))
+		source_block(pair, side);        /* before more is read */
 	return STATUS_OK;
 }
 
@@ -296,12 +326,20 @@ void flow_pulled(struct pair *pair, int side, size_t size)
 	if (!source)
 		return;
 	channel_ate(source, size);
-	uint64_t low =
-	    (source->traits & TRAIT_CONN ? limits->channel_bytes : limits->channel_bytes_no_credit) / 2;
+	if (!flow->source_blocked)
+		return;
+	bool crowded = flow_is_crowded(pair, side);
+	uint64_t low = !(source->traits & TRAIT_CONN) ? limits->channel_bytes_no_credit / 2
+		       : crowded		       ? 0
+						       : limits->channel_bytes / 2;
 	struct session *sink = flow_sink(pair, side);
-	if (flow->bytes <= low && flow->count <= CHANNEL_QUEUE_MAX / 2 &&
-	    !(sink && sink->pushes_back && flow->bytes))
+	if (flow->bytes > low || flow->count > CHANNEL_QUEUE_MAX / 2 ||
+	    (sink && sink->pushes_back && flow->bytes))
+		return;
+	if (!crowded)
 		source_resume(pair, side);
+	else if (!link_is_linked(&source->source_link))
+		list_push(&sink->sources, &source->source_link);
 }
 
 /* ---- ends ---- */

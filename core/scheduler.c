@@ -1,11 +1,11 @@
 /* core/scheduler.c - which channel of a session speaks next: session_pump of session.h.
  *
  * The control lane first (a list of channels with flags, never a queue), so control never waits behind data.
- * Then the data lane, in turns of CHANNEL_TURN bytes: long enough that the far end can pass on what it gets in
- * few large writes. A channel that has said its turn's worth waits on the active list, round robin; one that
- * has not, because it had nothing more to say, is fresh when it speaks again and goes before those. So an
- * exchange of small messages waits for one turn of one heavy channel at most, and for a round of them once in
- * CHANNEL_TURN bytes of its own. FRESH_MAX keeps a flood of short channels from starving the rest. All or
+ * Then the data lane, in turns of CHANNEL_TURN bytes: long enough that the far end can pass on what it gets
+ * in few large writes. A channel that has said its turn's worth waits on the active list, round robin; one
+ * that has not, because it had nothing more to say, is fresh when it speaks again and goes before those. So
+ * an exchange of small messages waits for one turn of one heavy channel at most, and for a round of them once
+ * in CHANNEL_TURN bytes of its own. FRESH_MAX keeps a flood of short channels from starving the rest. All or
  * nothing: what encode did not take is asked again when there is room.
  */
 #include "core/hub.h"
@@ -248,7 +248,7 @@ static enum status visit(struct session *session, struct writer *writer, struct 
 		return status;
 	bool cut = status == STATUS_FULL || (writer_is_full(writer) && channel->turn_left);
 	if (cut && channel_is_ready(channel))    /* goes on when there is room, before all others */
-		list_push_first(list, &channel->active_link);
+		channel_wait(channel, list);
 	else
 		channel_wake(channel);
 	return status;
@@ -257,10 +257,10 @@ static enum status visit(struct session *session, struct writer *writer, struct 
 /* The list whose first channel speaks next. */
 static struct link *next_list(struct session *session)
 {
-	bool active = !list_is_empty(&session->active) &&
-		      (list_is_empty(&session->fresh) || !session->fresh_left);
-	if (active)
-		session->fresh_left = FRESH_MAX;
+	bool active = !list_is_empty(&session->active);
+	if (active && session->fresh_left && !list_is_empty(&session->fresh))
+		return &session->fresh;
+	session->fresh_left = FRESH_MAX;
 	return active ? &session->active : &session->fresh;
 }
 
@@ -268,10 +268,11 @@ static enum status say_active(struct session *session, struct writer *writer)
 {
 	enum status status = STATUS_OK;
 	while (session->state == SESSION_OPEN && !writer_is_full(writer) && status == STATUS_OK) {
-		struct link *list = next_list(session), *link = list_pull(list);
-		if (!link)
+		struct link *list = next_list(session);
+		if (list_is_empty(list))
 			break;
-		struct channel *channel = OWNER(link, struct channel, active_link);
+		struct channel *channel = OWNER(list->next, struct channel, active_link);
+		channel_unlist(channel);
 		if (channel_is_ready(channel))
 			status = visit(session, writer, channel, list);
 	}
@@ -298,6 +299,7 @@ void session_pump(struct session *session, struct writer *writer)
 		if (status != STATUS_FULL)
 			say_active(session, writer);
 	}
+	session_let_in(session);
 	if (is_done(session))
 		session_end(session, session->traits & TRAIT_CONN ? REASON_OK : REASON_STOPPING, NULL, true);
 }

@@ -42,6 +42,7 @@ struct session *session_create(struct hub *hub, const struct session_options *op
 	list_init(&session->control);
 	list_init(&session->fresh);
 	list_init(&session->active);
+	list_init(&session->sources);
 	list_push(&hub->sessions, &session->hub_link);
 	hub->session_count++;
 	if (!(wire->traits & TRAIT_CONN))

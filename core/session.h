@@ -22,7 +22,12 @@ struct dial;
 
 enum session_state { SESSION_STARTING, SESSION_OPEN, SESSION_FLUSH, SESSION_DEAD };
 
-enum { PEER_TEXT_SIZE = 96, TLS_FACT_SIZE = 64, WHY_TEXT_SIZE = 192 };
+enum {
+	PEER_TEXT_SIZE = 96,
+	TLS_FACT_SIZE = 64,
+	WHY_TEXT_SIZE = 192,
+	SESSION_CROWD = 8, /* with so many channels that speak it is crowded */
+};
 
 struct session {
 	struct link hub_link, delivered_link, writable_link, readable_link, ended_link;
@@ -40,6 +45,7 @@ struct session {
 	bool client;                        /* we dialled */
 	bool ready, held, draining;
 	bool blocked;                       /* a flow is full: not read until it drains */
+	bool sparing;                       /* a conn to somebody crowded: read one buffer at a time */
 	bool pushes_back;                   /* queued_bytes was at its limit: sources are blocked */
 	bool owes, slot_full, chunk_valid, input_ended, had_channel;
 	enum session_state state;
@@ -53,6 +59,8 @@ struct session {
 	struct link channels, control;
 	struct link fresh, active;          /* channels that may speak: core/scheduler.c */
 	uint32_t fresh_left;                /* bytes that the fresh ones may say before an active one does */
+	uint32_t speakers;                  /* on fresh and active together */
+	struct link sources;                /* channels with bytes for it, not read while it is crowded */
 	uint32_t channel_count,
 	    channels_max; /* the wire lowers or raises the maximum when it knows its peer */
 	struct idtable ids;
@@ -99,6 +107,8 @@ void session_feed(struct session *session);
 void session_answer(struct session *session);
 /* Asks the wire for messages until the writer is full or nothing is left: core/scheduler.c. */
 void session_pump(struct session *session, struct writer *writer);
+/* While it is not crowded: the sources that wait for that are read again. */
+void session_let_in(struct session *session);
 bool session_has_output(const struct session *session);
 
 /* ---- by a wire ---- */

@@ -10,6 +10,7 @@ void stream_recv_arm(struct stream *stream)
 	if (stream->recv.submitted || stream->in_ended || stream->paused ||
 	    stream->state == STREAM_TERMINATING)
 		return;
+	stream->recv.single = stream->session && stream->session->sparing;
 	ring_recv(stream->worker->ring, &stream->recv, stream->fd);
 }
 
@@ -86,8 +87,8 @@ static void feed_end(struct stream *stream)
 static void push_back(struct stream *stream)
 {
 	bool waits = stream->in.bytes > 0 || stream->pending.buf || !session_wants_input(stream->session);
-	if (waits && stream->recv.submitted && !stream->paused &&
-	    (stream->in.bytes > 0 || stream->session->held)) {
+	bool at_once = stream->in.bytes > 0 || stream->session->held || stream->session->sparing;
+	if (waits && stream->recv.submitted && !stream->paused && at_once) {
 		stream->paused = true;
 		ring_cancel(stream->worker->ring, &stream->recv);
 	} else if (!waits) {

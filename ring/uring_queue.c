@@ -93,7 +93,10 @@ void uring_submit_connect(struct uring *uring, struct op *op, socklen_t size)
 void uring_submit_recv(struct uring *uring, struct op *op)
 {
 	struct io_uring_sqe *sqe = sqe_get(uring, op);
-	io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
+	if (op->single)
+		io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);   /* parked when done, armed in the next turn */
+	else
+		io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = LEND_GROUP;
 	op->place = AT_KERNEL;

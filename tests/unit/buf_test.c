@@ -42,7 +42,11 @@ static void what_may_be_kept(void **state)
 	struct bufpool pool;
 	struct buf *bufs[8];
 	bufpool_init(&pool, 8, SIZE_MAX / 2);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 4; i++)
+		bufs[i] = buf_receive(&pool);
+	assert_true(buf_may_be_kept(bufs[0], BUF_RECEIVE_SIZE / 16));
+	assert_false(buf_may_be_kept(bufs[0], BUF_RECEIVE_SIZE / 16 - 1));
+	for (int i = 4; i < 6; i++)
 		bufs[i] = buf_receive(&pool);
 	assert_true(buf_may_be_kept(bufs[0], BUF_RECEIVE_SIZE / 4));
 	assert_false(buf_may_be_kept(bufs[0], BUF_RECEIVE_SIZE / 4 - 1));

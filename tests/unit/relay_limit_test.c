@@ -205,31 +205,105 @@ static uint32_t frame_ids(const struct bytes *said, uint8_t type, unsigned flags
 	return count;
 }
 
-static void begin_two_users(void)
+static void begin_users(int count, size_t size)
 {
+	struct conn *users[32];
 	begin_linked(true);
-	struct conn *users[2] = {ask(), ask()};
+	for (int i = 0; i < count; i++)
+		users[i] = ask();
 	turns(4);
 	assert_int_equal(world.said[SERVER].size, 0);
-	for (int i = 0; i < 2; i++)
-		say_many(users[i], 60000);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < count; i++)
+		say_many(users[i], size);
+	for (int i = 0; i < count; i++) {
 		feed(users[i]->session, &users[i]->in);
-	settle();
+		settle();
+	}
 }
 
+/* A turn is four frames of the largest size. */
 static void channels_take_turns(void **state)
 {
-	uint32_t ids[6];
+	uint32_t ids[16];
 	bool shut = false;
-	begin_two_users();
+	begin_users(2, 150000);
 	pump_some(world.link[SERVER], &world.said[SERVER], &shut, 1 << 20);
-	assert_int_equal(frame_ids(&world.said[SERVER], YAMUX_DATA, 0, ids, 6), 6);
-	for (int i = 1; i < 6; i++)
-		assert_int_not_equal(ids[i], ids[i - 1]);
-	turns(8);
+	assert_int_equal(frame_ids(&world.said[SERVER], YAMUX_DATA, 0, ids, 16), 16);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(ids[i], ids[i / 4 % 2 * 4]);
+	assert_int_not_equal(ids[0], ids[4]);
+	turns(20);
 	for (uint32_t i = 2; i < 4; i++)
-		assert_int_equal(world.conns[i].out.size, 60000);
+		assert_int_equal(world.conns[i].out.size, 150000);
+	world_close();
+}
+
+/* Two have said a turn's worth each and have more to say; whoever has not goes first. */
+static void quiet_ones_go_first(void **state)
+{
+	uint32_t ids[1];
+	bool shut = false;
+	struct bytes *said = &world.said[SERVER];
+	begin_users(2, 150000);
+	pump_some(world.link[SERVER], said, &shut, 8 * 16384);
+	for (int i = 0; i < 2; i++) {
+		struct conn *quiet = ask();
+		turns(1);                        /* the busy ones take another turn */
+		size_t before = said->size;
+		say_many(quiet, 100);
+		feed(quiet->session, &quiet->in);
+		settle();
+		pump_some(world.link[SERVER], said, &shut, 1);
+		struct bytes rest = {said->at + before, said->size - before, 0};
+		assert_int_equal(frame_ids(&rest, YAMUX_DATA, 0, ids, 1), 1);
+		assert_int_equal(yamux_decode(rest.at).length, 100);
+	}
+	turns(20);
+	world_close();
+}
+
+/* However many fresh ones there are, a busy one has its turn behind four of theirs. */
+static void fresh_ones_do_not_starve_the_rest(void **state)
+{
+	enum { FRAMES = 64 };
+	uint32_t ids[FRAMES], busy = 0;
+	bool shut = false;
+	struct bytes *said = &world.said[SERVER];
+	begin_users(9, 0);
+	for (int i = 0; i < 9; i++) {
+		say_many(&world.conns[i], i == 0 ? 150000 : 60000);
+		feed(world.conns[i].session, &world.conns[i].in);
+		if (i == 0)
+			pump_some(world.link[SERVER], said, &shut, 4 * 16384);
+	}
+	settle();
+	size_t before = said->size;
+	assert_int_equal(frame_ids(said, YAMUX_DATA, 0, &busy, 1), 1);
+	for (int i = 0; i < 4; i++)
+		pump_some(world.link[SERVER], said, &shut, 8 * 16384);
+	struct bytes rest = {said->at + before, said->size - before, 0};
+	uint32_t count = frame_ids(&rest, YAMUX_DATA, 0, ids, FRAMES), first = 0;
+	while (first < count && ids[first] != busy)
+		first++;
+	assert_in_range(first, 4 * 4, 5 * 4);
+	turns(40);
+	world_close();
+}
+
+/* A link for which many speak reads a turn's worth ahead of each, and nobody is forgotten. */
+static void crowd_is_read_in_turns(void **state)
+{
+	enum { USERS = 2 * SESSION_CROWD };
+	begin_users(USERS, 250000);
+	for (int i = SESSION_CROWD; i < USERS; i++) {
+		assert_true(world.conns[i].session->blocked);
+		assert_true(world.conns[i].in.size >= 250000 - CHANNEL_TURN - 20000);
+	}
+	turns(300);
+	for (int i = USERS; i < 2 * USERS; i++)
+		assert_int_equal(world.conns[i].out.size, 250000);
+	assert_true(list_is_empty(&world.link[SERVER]->sources));
+	assert_int_equal(world.link[SERVER]->speakers, 0);
 	world_close();
 }
 
@@ -238,7 +312,7 @@ static void control_goes_first(void **state)
 	uint32_t ids[2];
 	bool shut = false;
 	struct bytes *said = &world.said[SERVER];
-	begin_two_users();
+	begin_users(2, 60000);
 	pump_some(world.link[SERVER], said, &shut, 1);
 	assert_int_equal(frame_ids(said, YAMUX_DATA, 0, ids, 2), 1); /* one chunk */
 	size_t before = said->size;
@@ -286,7 +360,7 @@ static uint32_t always(void *state) { return 1; }
 static void starved_pump_waits(void **state)
 {
 	bool shut = false;
-	begin_two_users();
+	begin_users(2, 60000);
 	struct session *link = world.link[SERVER];
 	link_remove(&link->writable_link);
 	world.hub.bufs.fail = always;
@@ -309,6 +383,9 @@ int main(void)
 	    cmocka_unit_test(queue_holds_a_thousand_messages),
 	    cmocka_unit_test(session_bytes_block_sources),
 	    cmocka_unit_test(channels_take_turns),
+	    cmocka_unit_test(quiet_ones_go_first),
+	    cmocka_unit_test(fresh_ones_do_not_starve_the_rest),
+	    cmocka_unit_test(crowd_is_read_in_turns),
 	    cmocka_unit_test(control_goes_first),
 	    cmocka_unit_test(window_fits_in_a_queue),
 	    cmocka_unit_test(starved_pump_waits),
