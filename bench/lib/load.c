@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -33,18 +32,6 @@ struct loader {
 	double last; /* when this sink last got bytes */
 	pthread_t thread;
 };
-
-static void fail(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fail(struct load *load, const char *format, ...)
-{
-	va_list arguments;
-
-	if (atomic_exchange(&load->failed, true))
-		return;
-	va_start(arguments, format);
-	vsnprintf(load->fault, sizeof(load->fault), format, arguments);
-	va_end(arguments);
-}
 
 static int source_fd(const struct load *load, const struct load_stream *stream)
 {
@@ -75,7 +62,7 @@ static bool watch(struct loader *loader, bool source)
 		struct epoll_event event = {.events = source ? EPOLLOUT : EPOLLIN, .data.u32 = i};
 		int fd = source ? source_fd(load, stream) : sink_fd(load, stream);
 		if (epoll_ctl(loader->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-			fail(load, "epoll: %s", strerror(errno));
+			fault_set(load->fault, "epoll: %s", strerror(errno));
 			return false;
 		}
 	}
@@ -92,8 +79,8 @@ static void send_some(struct loader *loader, uint32_t index)
 	if (size > 0)
 		stream->sent += (uint64_t)size;
 	else if (errno != EAGAIN && errno != EINTR)
-		fail(load, "stream %u %s: write after %" PRIu64 " bytes: %s", index, direction_name(load),
-		     stream->sent, strerror(errno));
+		fault_set(load->fault, "stream %u %s: write after %" PRIu64 " bytes: %s", index,
+			  direction_name(load), stream->sent, strerror(errno));
 }
 
 static void *run_source(void *argument)
@@ -105,7 +92,7 @@ static void *run_source(void *argument)
 	pattern_prepare(loader->buffer);
 	if (!watch(loader, true))
 		return NULL;
-	while (!atomic_load(&load->stopping) && !atomic_load(&load->failed)) {
+	while (!atomic_load(&load->stopping) && !fault_is_set(load->fault)) {
 		int count = epoll_wait(loader->epoll, events, EVENTS_MAX, IDLE_MS);
 		for (int i = 0; i < count && !atomic_load(&load->stopping); i++)
 			send_some(loader, events[i].data.u32);
@@ -131,7 +118,7 @@ static void judge(struct loader *loader, uint32_t index, uint64_t offset, struct
 	if (is_right(loader, pattern_of(load, index), offset, bytes))
 		return;
 	pattern_explain(pattern_of(load, index), offset, bytes, text);
-	fail(load, "stream %u %s: %s", index, direction_name(load), text);
+	fault_set(load->fault, "stream %u %s: %s", index, direction_name(load), text);
 }
 
 static void receive_some(struct loader *loader, uint32_t index)
@@ -145,11 +132,11 @@ static void receive_some(struct loader *loader, uint32_t index)
 		judge(loader, index, offset, (struct slice){loader->buffer, (size_t)size});
 		atomic_store_explicit(&stream->received, offset + (uint64_t)size, memory_order_relaxed);
 	} else if (size == 0) {
-		fail(load, "stream %u %s: ended after %" PRIu64 " bytes", index, direction_name(load),
-		     offset);
+		fault_set(load->fault, "stream %u %s: ended after %" PRIu64 " bytes", index,
+			  direction_name(load), offset);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		fail(load, "stream %u %s: read after %" PRIu64 " bytes: %s", index, direction_name(load),
-		     offset, strerror(errno));
+		fault_set(load->fault, "stream %u %s: read after %" PRIu64 " bytes: %s", index,
+			  direction_name(load), offset, strerror(errno));
 	}
 }
 
@@ -172,8 +159,9 @@ static void report_missing(const struct loader *loader)
 	for (uint32_t i = loader->index; i < load->stream_count; i += load->thread_count) {
 		uint64_t received = atomic_load(&load->streams[i].received);
 		if (received != load->streams[i].sent)
-			fail(load, "stream %u %s: %" PRIu64 " bytes were sent, %" PRIu64 " arrived", i,
-			     direction_name(load), load->streams[i].sent, received);
+			fault_set(load->fault,
+				  "stream %u %s: %" PRIu64 " bytes were sent, %" PRIu64 " arrived", i,
+				  direction_name(load), load->streams[i].sent, received);
 	}
 }
 
@@ -186,7 +174,7 @@ static void *run_sink(void *argument)
 	loader->last = child_now();
 	if (!watch(loader, false))
 		return NULL;
-	while (!atomic_load(&load->failed) && !child_is_interrupted()) {
+	while (!fault_is_set(load->fault) && !child_is_interrupted()) {
 		bool final = atomic_load(&load->sent_known);
 		if (final && (has_all(loader) || child_now() > loader->last + STALL_SECONDS))
 			break;
@@ -210,7 +198,7 @@ static bool start(struct loader *loader, struct load *load, uint32_t index, void
 	if (loader->epoll >= 0 && loader->buffer != NULL &&
 	    pthread_create(&loader->thread, NULL, run, loader) == 0)
 		return true;
-	fail(load, "cannot start a load thread: %s", strerror(errno));
+	fault_set(load->fault, "cannot start a load thread: %s", strerror(errno));
 	if (loader->epoll >= 0)
 		close(loader->epoll);
 	free(loader->buffer);
@@ -261,7 +249,7 @@ bool load_run(struct load *load, double seconds, struct load_result *result)
 	while (source_count < load->thread_count &&
 	       start(&sources[source_count], load, source_count, run_source))
 		source_count++;
-	child_sleep(seconds, &load->failed);
+	child_sleep(seconds, &load->fault->is_set);
 	count_bytes(load, &result->share);
 	atomic_store(&load->stopping, true);
 	for (uint32_t i = 0; i < source_count; i++)
@@ -276,7 +264,7 @@ bool load_run(struct load *load, double seconds, struct load_result *result)
 	result->seconds = last - first;
 	free(sinks);
 	free(sources);
-	return !atomic_load(&load->failed) && !child_is_interrupted();
+	return !fault_is_set(load->fault) && !child_is_interrupted();
 }
 
 static void close_all(struct load *load)
@@ -298,7 +286,7 @@ bool load_open(struct load *load, uint32_t stream_count, uint16_t port, int list
 		if (!child_is_interrupted() &&
 		    circuit_open(&load->streams[load->stream_count].circuit, port, listener, name, why))
 			continue;
-		fail(load, "stream %u: %s", load->stream_count, why);
+		fault_set(load->fault, "stream %u: %s", load->stream_count, why);
 		close_all(load);
 		return false;
 	}
@@ -314,23 +302,23 @@ static void finish(struct load *load, uint32_t index)
 
 	shutdown(source_fd(load, stream), SHUT_WR);
 	if (poll(&wait, 1, END_MS) <= 0) {
-		fail(load, "stream %u %s: its end did not arrive", index, direction_name(load));
+		fault_set(load->fault, "stream %u %s: its end did not arrive", index, direction_name(load));
 		return;
 	}
 	ssize_t size = recv(wait.fd, &byte, sizeof(byte), MSG_DONTWAIT);
 	if (size > 0)
-		fail(load, "stream %u %s: more bytes arrived than the %" PRIu64 " that were sent", index,
-		     direction_name(load), stream->sent);
+		fault_set(load->fault, "stream %u %s: more bytes arrived than the %" PRIu64 " that were sent",
+			  index, direction_name(load), stream->sent);
 	else if (size < 0)
-		fail(load, "stream %u %s: its end was an error: %s", index, direction_name(load),
-		     strerror(errno));
+		fault_set(load->fault, "stream %u %s: its end was an error: %s", index, direction_name(load),
+			  strerror(errno));
 }
 
 bool load_close(struct load *load)
 {
-	for (uint32_t i = 0; i < load->stream_count && !atomic_load(&load->failed); i++)
+	for (uint32_t i = 0; i < load->stream_count && !fault_is_set(load->fault); i++)
 		if (!child_is_interrupted())
 			finish(load, i);
 	close_all(load);
-	return !atomic_load(&load->failed);
+	return !fault_is_set(load->fault);
 }

@@ -12,10 +12,10 @@
 #include <stdatomic.h>
 
 #include "bench/lib/circuit.h"
+#include "bench/lib/fault.h"
 #include "bench/lib/pattern.h"
 
 enum direction { DIRECTION_UP, DIRECTION_DOWN, DIRECTION_COUNT }; /* user to origin, origin to user */
-enum { LOAD_TEXT_SIZE = 256 };
 
 struct load_stream {
 	struct circuit circuit;
@@ -31,8 +31,8 @@ struct load {
 	uint32_t run;                  /* stamped into the bytes */
 	enum direction direction;
 	bool thorough;
-	atomic_bool stopping, sent_known, failed;
-	char fault[LOAD_TEXT_SIZE];    /* written once, by whoever set `failed` */
+	atomic_bool stopping, sent_known;
+	struct fault *fault;           /* the program's */
 };
 
 struct load_result {
@@ -41,9 +41,9 @@ struct load_result {
 	double share;     /* the slowest stream against the mean, when the sources stop */
 };
 
-/* Opens the streams. False: nothing is left open, fault says why. */
+/* Opens the streams, once threads, run, direction and fault are set. False: nothing is left open. */
 bool load_open(struct load *load, uint32_t stream_count, uint16_t port, int listener);
-/* Sends for so long and waits for the rest. May be repeated. False: fault says why, "" after an interrupt. */
+/* Sends for so long and waits for the rest. May be repeated. False: fault says why, or an interrupt. */
 bool load_run(struct load *load, double seconds, struct load_result *result);
 /* Ends every stream from its source: its sink must see the end and nothing before it. Closes all. */
 bool load_close(struct load *load);

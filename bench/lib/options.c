@@ -1,37 +1,29 @@
 /* bench/lib/options.c - see options.h. */
 #include "bench/lib/options.h"
 
-#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
-enum { CORES_LIMIT = 256 };
+enum { CORES_LIMIT = 256, CONCURRENCY_LIMIT = 1024, NAMES_MAX = 32 };
 
 static const struct option names[] = {
-    {"protocol", required_argument, NULL, 'P'},
-    {"cores", required_argument, NULL, 'c'},
-    {"streams", required_argument, NULL, 's'},
-    {"seconds", required_argument, NULL, 't'},
-    {"rounds", required_argument, NULL, 'r'},
-    {"engine", required_argument, NULL, 'e'},
-    {"peer", required_argument, NULL, 'p'},
-    {"tunnel", required_argument, NULL, 'T'},
-    {"json", no_argument, NULL, 'j'},
-    {"quick", no_argument, NULL, 'q'},
-    {"host-network", no_argument, NULL, 'n'},
+    {"protocol", required_argument, NULL, 'P'}, {"cores", required_argument, NULL, 'c'},
+    {"seconds", required_argument, NULL, 't'},	{"rounds", required_argument, NULL, 'r'},
+    {"engine", required_argument, NULL, 'e'},	{"peer", required_argument, NULL, 'p'},
+    {"tunnel", required_argument, NULL, 'T'},	{"json", no_argument, NULL, 'j'},
+    {"quick", no_argument, NULL, 'q'},		{"host-network", no_argument, NULL, 'n'},
     {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
 };
 
-static void print_help(const struct options *options, const char *summary)
+static void print_help(const struct options *options, const struct options_program *program)
 {
 	printf("usage: %s [OPTION]...\n%s\n\n"
 	       "  --protocol P      what our ends speak: tls-tunnel\n"
 	       "  --cores N         workers of each end (default 1)\n"
-	       "  --streams N,...   streams at a time, may be repeated (default 1,16,128)\n"
+	       "%s"
 	       "  --seconds S       of each reading (default 1)\n"
 	       "  --rounds N        readings of each figure (default 5)\n"
 	       "  --engine E        of our ends: auto, io_uring or epoll (default auto)\n"
@@ -39,9 +31,9 @@ static void print_help(const struct options *options, const char *summary)
 	       "                    (default: all that are installed; tunnel is always measured)\n"
 	       "  --tunnel PATH     our program (default: beside or above this one)\n"
 	       "  --json            for machines; bench/README.md has the schema\n"
-	       "  --quick           1 round of 0.3 s, 1 and 4 streams, every byte checked\n"
+	       "  --quick           1 round of 0.3 s, %s\n"
 	       "  --host-network    no network namespace of its own\n",
-	       options->program, summary);
+	       options->program, program->summary, program->own_help, program->quick_help);
 }
 
 static int complain(const struct options *options, const char *what, const char *value)
@@ -114,6 +106,15 @@ static bool take(struct options *options, int letter, char *value)
 		return read_number(value, CORES_LIMIT, &options->cores);
 	case 's':
 		return add_streams(options, value);
+	case 'C':
+		return read_number(value, CONCURRENCY_LIMIT, &options->concurrency);
+	case 'I':
+		return read_number(value, OPTIONS_STREAMS_LIMIT, &options->idle_streams);
+	case 'L':
+		return read_number(value, OPTIONS_STREAMS_LIMIT, &options->idle_links);
+	case 'b':
+		options->bulk = true;
+		return true;
 	case 't':
 		return read_seconds(value, &options->seconds);
 	case 'r':
@@ -158,49 +159,70 @@ static void find_tunnel(struct options *options)
 	}
 }
 
-static void set_defaults(struct options *options)
+static void default_to(uint32_t *number, uint32_t value)
 {
-	static const uint32_t usual[] = {1, 16, 128}, quick[] = {1, 4};
-	const uint32_t *streams = options->quick ? quick : usual;
-	uint32_t count = options->quick ? COUNT_OF(quick) : COUNT_OF(usual);
+	if (*number == 0)
+		*number = value;
+}
+
+static void set_defaults(struct options *options, const struct options_program *program)
+{
+	const struct options_numbers *numbers = options->quick ? &program->quick : &program->usual;
 
 	if (options->stream_count == 0) {
-		memcpy(options->streams, streams, count * sizeof(*streams));
-		options->stream_count = count;
+		memcpy(options->streams, numbers->streams, sizeof(numbers->streams));
+		options->stream_count = numbers->stream_count;
 	}
-	if (options->rounds == 0)
-		options->rounds = options->quick ? 1 : 5;
+	default_to(&options->concurrency, numbers->concurrency);
+	default_to(&options->idle_streams, numbers->idle_streams);
+	default_to(&options->idle_links, numbers->idle_links);
+	default_to(&options->rounds, options->quick ? 1 : 5);
 	if (options->seconds == 0)
 		options->seconds = options->quick ? 0.3 : 1;
 	if (options->tunnel[0] == 0)
 		find_tunnel(options);
 }
 
-int options_parse(struct options *options, int count, char **arguments, const char *summary)
+/* The program's own names behind those in common; the last one stays empty. */
+static void join_names(struct option all[NAMES_MAX], const struct options_program *program)
 {
+	size_t count = COUNT_OF(names);
+
+	memcpy(all, names, sizeof(names));
+	for (const struct option *own = program->own; own->name != NULL; own++) {
+		check(count + 1 < NAMES_MAX);
+		all[count++] = *own;
+	}
+}
+
+int options_parse(struct options *options, const struct options_program *program, int count, char **arguments)
+{
+	struct option all[NAMES_MAX] = {{NULL, 0, NULL, 0}};
+
 	*options =
 	    (struct options){.program = arguments[0], .protocol = "tls-tunnel", .engine = "auto", .cores = 1};
+	join_names(all, program);
 	ssize_t size = readlink("/proc/self/exe", options->self, sizeof(options->self) - 1);
 	options->self[size > 0 ? size : 0] = 0;
 	for (;;) {
 		int place = 0;
-		int letter = getopt_long(count, arguments, "", names, &place);
+		int letter = getopt_long(count, arguments, "", all, &place);
 		if (letter == -1)
 			break;
 		if (letter == 'h') {
-			print_help(options, summary);
+			print_help(options, program);
 			return EXIT_SUCCESS;
 		}
 		if (letter == '?')
 			return EXIT_USAGE;
 		char given[128];
-		snprintf(given, sizeof(given), "--%s %s", names[place].name, optarg != NULL ? optarg : "");
+		snprintf(given, sizeof(given), "--%s %s", all[place].name, optarg != NULL ? optarg : "");
 		if (!take(options, letter, optarg))
 			return complain(options, "not possible", given);
 	}
 	if (optind < count)
 		return complain(options, "what is this", arguments[optind]);
-	set_defaults(options);
+	set_defaults(options, program);
 	return -1;
 }
 

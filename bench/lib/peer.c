@@ -309,3 +309,10 @@ double peer_cpu_seconds(const struct peer *peer)
 
 	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, PEER_PROCESS_COUNT, &count);
 }
+
+double peer_listening_cpu_seconds(const struct peer *peer)
+{
+	uint32_t count;
+
+	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, 1, &count);
+}

@@ -50,6 +50,8 @@ bool peer_start(struct peer *peer, const struct peer_setup *setup);
 void peer_stop(struct peer *peer);
 /* CPU seconds of both ends so far. Negative: one of them is gone. */
 double peer_cpu_seconds(const struct peer *peer);
+/* The same of the end that is connected to. */
+double peer_listening_cpu_seconds(const struct peer *peer);
 /* The end of its log, for messages about a failure. */
 void peer_log_tail(const struct peer *peer, const struct peer_setup *setup, char *text, size_t size);
 

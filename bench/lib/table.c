@@ -71,6 +71,24 @@ json_t *series_json(const struct series *series)
 	return result;
 }
 
+json_t *ratio_json(const struct series *series, const struct series *base)
+{
+	double ratio = series_ratio(series, base);
+
+	return ratio > 0 ? json_real(ratio) : json_null();
+}
+
+struct table *table_create(const char *const *headings, size_t count)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	check(table != NULL);
+	table_begin(table);
+	for (size_t i = 0; i < count; i++)
+		table_cell(table, "%s", headings[i]);
+	return table;
+}
+
 void table_begin(struct table *table)
 {
 	check(table->row_count < TABLE_ROWS_MAX);
@@ -87,6 +105,28 @@ void table_cell(struct table *table, const char *format, ...)
 	vsnprintf(table->cells[table->row_count - 1][table->column_count++], TABLE_CELL_SIZE, format,
 		  arguments);
 	va_end(arguments);
+}
+
+void table_series(struct table *table, const struct series *series, int digits)
+{
+	double median = series_median(series), spread = series_spread(series);
+
+	if (series->count == 0)
+		table_cell(table, "–");
+	else if (spread < 0 || median <= 0)
+		table_cell(table, "%.*f", digits, median);
+	else
+		table_cell(table, "%.*f ±%2.0f %%", digits, median, 100 * spread / median);
+}
+
+void table_ratio(struct table *table, const struct series *series, const struct series *base)
+{
+	double ratio = series_ratio(series, base);
+
+	if (ratio > 0)
+		table_cell(table, "%.2f", ratio);
+	else
+		table_cell(table, "–");
 }
 
 /* Characters, not bytes: a sign like the plus-minus has two. */

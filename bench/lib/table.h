@@ -28,15 +28,22 @@ double series_spread(const struct series *series);
 double series_ratio(const struct series *series, const struct series *base);
 /* {"median", "spread" (absent below three), "readings"}. */
 json_t *series_json(const struct series *series);
+/* series_ratio(), null where there is none. */
+json_t *ratio_json(const struct series *series, const struct series *base);
 
 struct table {
 	uint32_t column_count, row_count;
 	char cells[TABLE_ROWS_MAX][TABLE_COLUMNS_MAX][TABLE_CELL_SIZE];
 };
 
-/* The first row are the headings. The first column is left-aligned, the others to the right. */
+/* With a first row of headings; to be freed. */
+struct table *table_create(const char *const *headings, size_t count);
+/* The first column is left-aligned, the others to the right. */
 void table_begin(struct table *table);
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The median with its spread in percent. */
+void table_series(struct table *table, const struct series *series, int digits);
+void table_ratio(struct table *table, const struct series *series, const struct series *base);
 void table_print(const struct table *table, FILE *out);
 
 #endif
