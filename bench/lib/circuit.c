@@ -176,6 +176,12 @@ bool circuit_open(struct circuit *circuit, uint16_t port, int listener, uint64_t
 	return true;
 }
 
+void circuit_block(const struct circuit *circuit)
+{
+	fcntl(circuit->user, F_SETFL, fcntl(circuit->user, F_GETFL) & ~O_NONBLOCK);
+	fcntl(circuit->origin, F_SETFL, fcntl(circuit->origin, F_GETFL) & ~O_NONBLOCK);
+}
+
 void circuit_close(struct circuit *circuit)
 {
 	if (circuit->user >= 0)

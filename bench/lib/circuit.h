@@ -25,6 +25,8 @@ bool circuit_port_answers(uint16_t port);
 /* Connects to `port` and waits until the origin has it. False: `why` says what happened. */
 bool circuit_open(struct circuit *circuit, uint16_t port, int listener, uint64_t name,
 		  char why[CIRCUIT_TEXT_SIZE]);
+/* Makes both sockets blocking; a read then ends after 5 s with EAGAIN. */
+void circuit_block(const struct circuit *circuit);
 void circuit_close(struct circuit *circuit);
 /* The congestion control of the load's own sockets: the first of cubic and reno that is allowed. */
 const char *circuit_congestion(void);
