@@ -51,11 +51,11 @@ static bool measure_idle(struct bench *bench, uint32_t index, struct echo *echo,
 	if (!echo_run(echo, warm_seconds(bench), result))
 		return false;
 	child_sleep(rest, NULL);
-	double before = bench_cpu_seconds(bench, index, true, echo->fault);
+	double before = bench_cpu_seconds(bench, index, PEER_BOTH_ENDS, echo->fault);
 	if (!echo_run(echo, bench->options.seconds, result))
 		return false;
 	child_sleep(rest, NULL);
-	double after = bench_cpu_seconds(bench, index, true, echo->fault);
+	double after = bench_cpu_seconds(bench, index, PEER_BOTH_ENDS, echo->fault);
 	if (result->times.count == 0)
 		fault_set(echo->fault, "no echo came back");
 	if (fault_is_set(echo->fault))

@@ -40,11 +40,11 @@ static bool take_reading(struct bench *bench, uint32_t index, struct load *load,
 	if (!load_run(load, warm, &result))
 		return false;
 	child_sleep(rest, NULL);
-	double before = bench_cpu_seconds(bench, index, true, load->fault);
+	double before = bench_cpu_seconds(bench, index, PEER_BOTH_ENDS, load->fault);
 	if (!load_run(load, bench->options.seconds, &result))
 		return false;
 	child_sleep(rest, NULL);
-	double after = bench_cpu_seconds(bench, index, true, load->fault);
+	double after = bench_cpu_seconds(bench, index, PEER_BOTH_ENDS, load->fault);
 	if (result.bytes == 0)
 		fault_set(load->fault, "no bytes arrived");
 	if (fault_is_set(load->fault))

@@ -51,10 +51,9 @@ static void start_peers(struct bench *bench)
 	}
 }
 
-double bench_cpu_seconds(struct bench *bench, uint32_t index, bool both, struct fault *fault)
+double bench_cpu_seconds(struct bench *bench, uint32_t index, enum peer_part part, struct fault *fault)
 {
-	const struct peer *peer = &bench->peers[index];
-	double seconds = both ? peer_cpu_seconds(peer) : peer_listening_cpu_seconds(peer);
+	double seconds = peer_cpu_seconds(&bench->peers[index], part);
 
 	if (seconds < 0)
 		fault_set(fault, "a process ended");

@@ -45,8 +45,8 @@ struct bench_program {
 
 /* Everything from the command line to the exit status. */
 int bench_main(const struct bench_program *program, int argument_count, char **arguments);
-/* CPU seconds of both ends so far, or of the one that is connected to. Negative: a fault, a process ended. */
-double bench_cpu_seconds(struct bench *bench, uint32_t index, bool both, struct fault *fault);
+/* CPU seconds so far. A fault when a process has ended. */
+double bench_cpu_seconds(struct bench *bench, uint32_t index, enum peer_part part, struct fault *fault);
 /* Where that peer is in the table. PEER_COUNT: nowhere. */
 uint32_t bench_peer(const char *name);
 

@@ -261,30 +261,37 @@ static double clock_seconds(pid_t pid)
 }
 
 /* Adds this one and, by a walk over the list, all below it. */
-static double sum_family(struct kin *all, uint32_t all_count, pid_t pid, uint32_t *count)
+static void collect(struct kin *all, uint32_t all_count, pid_t pid, struct child_family *family)
 {
-	double seconds = clock_seconds(pid);
-
-	++*count;
+	if (family->count < COUNT_OF(family->pids))
+		family->pids[family->count++] = pid;
 	for (uint32_t i = 0; i < all_count; i++) {
 		if (all[i].parent != pid || all[i].counted)
 			continue;
 		all[i].counted = true;
-		seconds += sum_family(all, all_count, all[i].pid, count);
+		collect(all, all_count, all[i].pid, family);
 	}
-	return seconds;
 }
 
-double child_cpu_seconds(const pid_t *roots, uint32_t root_count, uint32_t *count)
+void child_family(const pid_t *roots, uint32_t root_count, struct child_family *family)
 {
 	struct kin *all = calloc(PROCESSES_MAX, sizeof(*all));
-	double seconds = 0;
 
 	check(all != NULL);
 	uint32_t all_count = list_processes(all);
-	*count = 0;
+	family->count = 0;
 	for (uint32_t i = 0; i < root_count; i++)
-		seconds += sum_family(all, all_count, roots[i], count);
+		collect(all, all_count, roots[i], family);
 	free(all);
+}
+
+double child_cpu_seconds(const pid_t *roots, uint32_t root_count)
+{
+	struct child_family family;
+	double seconds = 0;
+
+	child_family(roots, root_count, &family);
+	for (uint32_t i = 0; i < family.count; i++)
+		seconds += clock_seconds(family.pids[i]);
 	return seconds;
 }

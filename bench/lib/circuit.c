@@ -111,13 +111,41 @@ static void prepare(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+static void limit_reads(int fd)
+{
+	struct timeval limit = {.tv_sec = OPEN_MS / 1000};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+int circuit_connect(uint16_t port)
+{
+	int fd = connect_to(port);
+
+	if (fd < 0)
+		return -1;
+	prepare(fd);
+	limit_reads(fd);
+	return fd;
+}
+
+int circuit_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	prepare(fd);
+	limit_reads(fd);
+	return fd;
+}
+
 /* Reads exactly one hello. False at an end, an error, a foreign name or after OPEN_MS. */
 static bool hear(int fd, uint64_t name)
 {
 	struct hello hello;
-	struct timeval limit = {.tv_sec = OPEN_MS / 1000};
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	limit_reads(fd);
 	ssize_t size = recv(fd, &hello, sizeof(hello), MSG_WAITALL);
 	return size == (ssize_t)sizeof(hello) && hello.magic == HELLO_MAGIC && hello.name == name;
 }

@@ -20,6 +20,10 @@ struct circuit {
 int circuit_listen(uint16_t *port);
 /* A port of 127.0.0.1 that was free a moment ago. 0: none. */
 uint16_t circuit_port_free(void);
+/* A blocking socket as the load's are, connected. -1 with errno. Reads end after 5 s with EAGAIN. */
+int circuit_connect(uint16_t port);
+/* The same, accepted. */
+int circuit_accept(int listener);
 /* Is somebody listening there? */
 bool circuit_port_answers(uint16_t port);
 /* Connects to `port` and waits until the origin has it. False: `why` says what happened. */

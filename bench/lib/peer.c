@@ -281,17 +281,25 @@ static bool await(struct peer *peer, const struct peer_setup *setup, bool throug
 	return false;
 }
 
-bool peer_start(struct peer *peer, const struct peer_setup *setup)
+static bool start(struct peer *peer, const struct peer_setup *setup, bool prepared)
 {
 	peer->near = circuit_port_free();
 	do {
 		peer->far = circuit_port_free();
 	} while (peer->far == peer->near && peer->far != 0);
-	if (write_files(peer, setup) && prepare(peer, setup) && start_end(peer, setup, 0) &&
+	if (write_files(peer, setup) && (prepared || prepare(peer, setup)) && start_end(peer, setup, 0) &&
 	    await(peer, setup, false) && start_end(peer, setup, 1) && await(peer, setup, true))
 		return true;
 	peer_stop(peer);
 	return false;
+}
+
+bool peer_start(struct peer *peer, const struct peer_setup *setup) { return start(peer, setup, false); }
+
+bool peer_restart(struct peer *peer, const struct peer_setup *setup)
+{
+	peer_stop(peer);
+	return start(peer, setup, true);
 }
 
 void peer_stop(struct peer *peer)
@@ -303,16 +311,16 @@ void peer_stop(struct peer *peer)
 	}
 }
 
-double peer_cpu_seconds(const struct peer *peer)
-{
-	uint32_t count;
+static uint32_t end_count(enum peer_part part) { return part == PEER_LISTENING_END ? 1 : PEER_PROCESS_COUNT; }
 
-	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, PEER_PROCESS_COUNT, &count);
+bool peer_is_tls(const struct peer *peer) { return peer->kind->far_is_tls; }
+
+double peer_cpu_seconds(const struct peer *peer, enum peer_part part)
+{
+	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, end_count(part));
 }
 
-double peer_listening_cpu_seconds(const struct peer *peer)
+bool peer_memory(const struct peer *peer, enum peer_part part, struct memory *memory)
 {
-	uint32_t count;
-
-	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, 1, &count);
+	return !has_died(peer) && memory_settled(peer->pids, end_count(part), memory);
 }

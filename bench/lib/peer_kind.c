@@ -5,8 +5,6 @@
 
 /* clang-format off: the templates are read as what they become */
 
-#define TUNNEL_KEY "a key for measurements only"
-
 #define TUNNEL_GATEWAY \
 	"gateway:\n" \
 	"  listen_addr: \"127.0.0.1:${far}\"\n" \
@@ -133,6 +131,7 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 	{
 		.name = "tunnel",
 		.tls = "TLS 1.3, its own choice of cipher",
+		.far_is_tls = true,
 		.programs = {"${tunnel}"},
 		.version = "${tunnel} --version",
 		.version_after = "tunnel ",
@@ -149,6 +148,7 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 	{
 		.name = "haproxy",
 		.tls = "TLS 1.3 AES-128-GCM X25519",
+		.far_is_tls = true,
 		.programs = {"haproxy"},
 		.version = "haproxy -v",
 		.version_after = "version ",
@@ -158,6 +158,7 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 	{
 		.name = "nginx",
 		.tls = "TLS 1.3 AES-128-GCM X25519",
+		.far_is_tls = true,
 		.programs = {"nginx"},
 		.needs_file = NGINX_MODULE,
 		.version = "nginx -v",
@@ -169,6 +170,7 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 	{
 		.name = "stunnel",
 		.tls = "TLS 1.3 AES-128-GCM X25519",
+		.far_is_tls = true,
 		.programs = {"stunnel"},
 		.version = "stunnel -version",
 		.version_after = "stunnel ",

@@ -9,6 +9,9 @@
 
 #include "bench/lib/peer.h"
 
+/* What our client authenticates with. */
+#define TUNNEL_KEY "a key for measurements only"
+
 struct peer_file {
 	const char *name, *text;
 };
@@ -20,6 +23,7 @@ struct peer_kind {
 	const char *needs_file;                /* and this one, unless NULL */
 	const char *version;                   /* command that prints the version ... */
 	const char *version_after;             /* ... behind this text; NULL: it is ours */
+	bool far_is_tls;                       /* the far port speaks TLS 1.3 to whoever connects */
 	struct peer_file files[PEER_FILES_MAX];
 	const char *prepare[2];                /* commands to run first */
 	const char *start[PEER_PROCESS_COUNT]; /* the end that is connected to, then the end that connects */
