@@ -76,6 +76,20 @@ static void *run_user(void *argument)
 	return NULL;
 }
 
+/* Ours goes first; the user's follows, with nothing before it. Whoever relays may make a reset of it. */
+static void see_end(int fd, struct message_id id, struct fault *fault)
+{
+	uint8_t byte;
+
+	shutdown(fd, SHUT_WR);
+	int size = message_receive(fd, &byte, 1);
+	if (size > 0)
+		fault_set(fault, "connection %" PRIu64 ": bytes came behind its question", id.number);
+	else if (size < 0 && errno != ECONNRESET)
+		fault_set(fault, "connection %" PRIu64 ": its end: %s", id.number,
+			  errno == EAGAIN ? "did not arrive" : strerror(errno));
+}
+
 /* A connection that ends without a byte is none of ours: some peers open one to see who is there. */
 static void serve(struct visits *visits, int fd)
 {
@@ -92,6 +106,7 @@ static void serve(struct visits *visits, int fd)
 	}
 	id.answers = 1;
 	message_send(fd, VISIT_ANSWER_SIZE, id);
+	see_end(fd, id, visits->fault);
 }
 
 static void *run_origin(void *argument)
