@@ -120,7 +120,9 @@ static bool measure_handshakes(struct bench *bench, uint32_t index, enum figure 
 static bool weigh(struct bench *bench, uint32_t index, enum peer_part part, struct memory *memory,
 		  struct fault *fault)
 {
-	if (peer_memory(&bench->peers[index], part, memory))
+	double quiet = bench->options.quick ? 0.2 : 0.5;
+
+	if (peer_memory(&bench->peers[index], part, quiet, memory))
 		return true;
 	fault_set(fault, "a process ended, or its memory cannot be read");
 	return false;

@@ -1,7 +1,25 @@
 /* bench/lib/bulk.c - see bulk.h. */
 #include "bench/lib/bulk.h"
 
-#include <sched.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/lib/child.h"
+
+enum { NICE = 19 };
+
+struct bulk_report {
+	struct load_result result;
+	uint64_t sent, received;
+	struct fault fault;
+	bool complete;
+};
 
 bool bulk_open(struct bulk_load *bulk, enum bulk kind, const struct load *model, uint16_t port, int listener)
 {
@@ -18,43 +36,89 @@ bool bulk_open(struct bulk_load *bulk, enum bulk kind, const struct load *model,
 	return true;
 }
 
-static void *run(void *argument)
+/* Where sessions are scheduled as groups, a thread's priority says little beside that of its group. */
+static void yield_to_others(void)
 {
-	struct bulk_stream *stream = argument;
-	struct sched_param none = {.sched_priority = 0};
+	int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
 
-	/* The threads of the load inherit it. */
-	pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
-	load_run(&stream->load, stream->seconds, &stream->result);
-	return NULL;
+	if (fd >= 0) {
+		dprintf(fd, "%d", NICE);
+		close(fd);
+	}
+	setpriority(PRIO_PROCESS, 0, NICE);
+}
+
+static _Noreturn void run(struct bulk_stream *stream, pid_t parent)
+{
+	struct bulk_report *report = stream->report;
+	struct load *load = &stream->load;
+
+	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	yield_to_others();
+	load->fault = &report->fault;
+	report->complete = load_run(load, stream->seconds, &report->result);
+	report->sent = load->streams[0].sent;
+	report->received = atomic_load(&load->streams[0].received);
+	_exit(0);
+}
+
+static void start(struct bulk_stream *stream, double seconds)
+{
+	pid_t parent = getpid();
+
+	stream->seconds = seconds;
+	stream->report =
+	    mmap(NULL, sizeof(*stream->report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	check(stream->report != MAP_FAILED);
+	stream->pid = fork();
+	if (stream->pid == 0)
+		run(stream, parent);
+	if (stream->pid < 0)
+		fault_set(stream->load.fault, "cannot start a process for the load");
 }
 
 void bulk_start(struct bulk_load *bulk, double seconds)
 {
-	for (int direction = 0; direction < DIRECTION_COUNT; direction++) {
-		struct bulk_stream *stream = &bulk->streams[direction];
-		if (stream->load.streams == NULL)
-			continue;
-		stream->seconds = seconds;
-		stream->running = pthread_create(&stream->thread, NULL, run, stream) == 0;
-		if (!stream->running)
-			fault_set(stream->load.fault, "cannot start a thread");
+	for (int direction = 0; direction < DIRECTION_COUNT; direction++)
+		if (bulk->streams[direction].load.streams != NULL)
+			start(&bulk->streams[direction], seconds);
+}
+
+/* An interrupt or a fault ends it early. Returns its bytes a second. */
+static double join(struct bulk_stream *stream)
+{
+	struct bulk_report *report = stream->report;
+	struct load *load = &stream->load;
+	double rate = 0;
+
+	while (stream->pid > 0) {
+		if (child_is_interrupted() || fault_is_set(load->fault))
+			kill(stream->pid, SIGTERM);
+		if (waitpid(stream->pid, NULL, 0) == stream->pid)
+			stream->pid = 0;
 	}
+	if (report->complete && report->result.seconds > 0)
+		rate = (double)report->result.bytes / report->result.seconds;
+	else if (!child_is_interrupted())
+		fault_set(load->fault, "the load beside: %s",
+			  fault_is_set(&report->fault) ? report->fault.text : "nothing arrived");
+	load->streams[0].sent = report->sent;
+	atomic_store(&load->streams[0].received, report->received);
+	munmap(report, sizeof(*report));
+	stream->report = NULL;
+	return rate;
 }
 
 double bulk_stop(struct bulk_load *bulk)
 {
 	double rate = 0;
 
-	for (int direction = 0; direction < DIRECTION_COUNT; direction++) {
-		struct bulk_stream *stream = &bulk->streams[direction];
-		if (!stream->running)
-			continue;
-		pthread_join(stream->thread, NULL);
-		stream->running = false;
-		if (stream->result.seconds > 0)
-			rate += (double)stream->result.bytes / stream->result.seconds;
-	}
+	for (int direction = 0; direction < DIRECTION_COUNT; direction++)
+		if (bulk->streams[direction].report != NULL)
+			rate += join(&bulk->streams[direction]);
 	return rate;
 }
 

@@ -1,23 +1,25 @@
 /* bench/lib/bulk.h - one stream up, one down, or one of each, while something else is measured.
  *
- * Owner: the program. Threads: one for each direction, besides those of the load, from start to stop.
- * The load's threads never preempt who is running when they wake (SCHED_BATCH).
+ * Owner: the program. A process for each direction from start to stop, in a session of its own and with the
+ * lowest priority: it takes what the peer and the measurement leave, as a load on other machines would.
+ * It must be started before any thread.
  */
 #ifndef BENCH_LIB_BULK_H
 #define BENCH_LIB_BULK_H
 
-#include <pthread.h>
+#include <sys/types.h>
 
 #include "bench/lib/load.h"
 
 enum bulk { BULK_NONE, BULK_UP, BULK_DOWN, BULK_BOTH, BULK_COUNT };
 
+struct bulk_report;
+
 struct bulk_stream {
 	struct load load;
-	struct load_result result;
 	double seconds;
-	pthread_t thread;
-	bool running;
+	struct bulk_report *report;   /* in memory that the process shares with us */
+	pid_t pid;
 };
 
 struct bulk_load {

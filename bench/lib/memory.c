@@ -5,7 +5,6 @@
 
 #include "bench/lib/child.h"
 
-#define SETTLED_SECONDS 0.5
 #define PATIENCE_SECONDS 10
 #define PAUSE_SECONDS 0.05
 
@@ -45,13 +44,13 @@ static bool read_all(const pid_t *roots, uint32_t root_count, struct memory *mem
 	return count >= root_count;
 }
 
-bool memory_settled(const pid_t *roots, uint32_t root_count, struct memory *memory)
+bool memory_settled(const pid_t *roots, uint32_t root_count, double seconds, struct memory *memory)
 {
 	double start = child_now(), changed = start;
 
 	if (!read_all(roots, root_count, memory))
 		return false;
-	while (child_now() < changed + SETTLED_SECONDS && child_now() < start + PATIENCE_SECONDS) {
+	while (child_now() < changed + seconds && child_now() < start + PATIENCE_SECONDS) {
 		struct memory before = *memory;
 		child_sleep(PAUSE_SECONDS, NULL);
 		if (child_is_interrupted() || !read_all(roots, root_count, memory))

@@ -15,7 +15,7 @@ struct memory {
 	double pss_kib;       /* its share of everything that is resident */
 };
 
-/* Reads until nothing has changed for half a second, at most for ten. False: it cannot be read. */
-bool memory_settled(const pid_t *roots, uint32_t root_count, struct memory *memory);
+/* Reads until nothing has changed for so long, at most for ten seconds. False: it cannot be read. */
+bool memory_settled(const pid_t *roots, uint32_t root_count, double seconds, struct memory *memory);
 
 #endif

@@ -320,7 +320,7 @@ double peer_cpu_seconds(const struct peer *peer, enum peer_part part)
 	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, end_count(part));
 }
 
-bool peer_memory(const struct peer *peer, enum peer_part part, struct memory *memory)
+bool peer_memory(const struct peer *peer, enum peer_part part, double seconds, struct memory *memory)
 {
-	return !has_died(peer) && memory_settled(peer->pids, end_count(part), memory);
+	return !has_died(peer) && memory_settled(peer->pids, end_count(part), seconds, memory);
 }

@@ -56,8 +56,8 @@ void peer_stop(struct peer *peer);
 bool peer_is_tls(const struct peer *peer);
 /* CPU seconds so far. Negative: one of the ends is gone. */
 double peer_cpu_seconds(const struct peer *peer, enum peer_part part);
-/* Waits until it does not change any more. False: one of the ends is gone, or this cannot be read. */
-bool peer_memory(const struct peer *peer, enum peer_part part, struct memory *memory);
+/* Waits until it has not changed for so long. False: one of the ends is gone, or this cannot be read. */
+bool peer_memory(const struct peer *peer, enum peer_part part, double seconds, struct memory *memory);
 /* The end of its log, for messages about a failure. */
 void peer_log_tail(const struct peer *peer, const struct peer_setup *setup, char *text, size_t size);
 
