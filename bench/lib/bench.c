@@ -53,7 +53,7 @@ static void start_peers(struct bench *bench)
 
 double bench_cpu_seconds(struct bench *bench, uint32_t index, enum peer_part part, struct fault *fault)
 {
-	double seconds = peer_cpu_seconds(&bench->peers[index], part);
+	double seconds = peer_part_cpu_seconds(&bench->peers[index], part);
 
 	if (seconds < 0)
 		fault_set(fault, "a process ended");

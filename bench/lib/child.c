@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GROUPS_MAX = 256, PROCESSES_MAX = 65536, STOP_SECONDS = 2 };
+enum { GROUPS_MAX = 256, PROCESSES_MAX = 65536, FAMILY_MAX = 4096, STOP_SECONDS = 2 };
 
 static volatile sig_atomic_t interrupted;
 static int warden_pipe = -1;
@@ -260,38 +260,40 @@ static double clock_seconds(pid_t pid)
 	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
-/* Adds this one and, by a walk over the list, all below it. */
-static void collect(struct kin *all, uint32_t all_count, pid_t pid, struct child_family *family)
+/* This one and, by a walk over the list, all below it. */
+static void add_family(struct kin *all, uint32_t all_count, pid_t pid, pid_t *pids, uint32_t max,
+		       uint32_t *count)
 {
-	if (family->count < COUNT_OF(family->pids))
-		family->pids[family->count++] = pid;
+	if (*count < max)
+		pids[(*count)++] = pid;
 	for (uint32_t i = 0; i < all_count; i++) {
 		if (all[i].parent != pid || all[i].counted)
 			continue;
 		all[i].counted = true;
-		collect(all, all_count, all[i].pid, family);
+		add_family(all, all_count, all[i].pid, pids, max, count);
 	}
 }
 
-void child_family(const pid_t *roots, uint32_t root_count, struct child_family *family)
+uint32_t child_family(const pid_t *roots, uint32_t root_count, pid_t *pids, uint32_t max)
 {
 	struct kin *all = calloc(PROCESSES_MAX, sizeof(*all));
+	uint32_t count = 0;
 
 	check(all != NULL);
 	uint32_t all_count = list_processes(all);
-	family->count = 0;
 	for (uint32_t i = 0; i < root_count; i++)
-		collect(all, all_count, roots[i], family);
+		add_family(all, all_count, roots[i], pids, max, &count);
 	free(all);
+	return count;
 }
 
-double child_cpu_seconds(const pid_t *roots, uint32_t root_count)
+double child_cpu_seconds(const pid_t *roots, uint32_t root_count, uint32_t *count)
 {
-	struct child_family family;
+	pid_t pids[FAMILY_MAX];
 	double seconds = 0;
 
-	child_family(roots, root_count, &family);
-	for (uint32_t i = 0; i < family.count; i++)
-		seconds += clock_seconds(family.pids[i]);
+	*count = child_family(roots, root_count, pids, FAMILY_MAX);
+	for (uint32_t i = 0; i < *count; i++)
+		seconds += clock_seconds(pids[i]);
 	return seconds;
 }

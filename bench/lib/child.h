@@ -13,7 +13,7 @@
 
 #include "core/base.h"
 
-enum { CHILD_PATH_SIZE = 512, CHILD_ARGUMENTS_MAX = 64, CHILD_FAMILY_MAX = 4096 };
+enum { CHILD_PATH_SIZE = 512, CHILD_ARGUMENTS_MAX = 64 };
 
 /* Forks the warden and takes over SIGINT and SIGTERM. Before any thread. The directory goes at the end. */
 void child_init(const char *directory);
@@ -36,15 +36,9 @@ bool child_is_gone(pid_t pid);
 void child_stop(pid_t pid);
 /* Runs it to its end; output (both streams) into text. Returns the exit status, 255 when it cannot run. */
 int child_run(char *const arguments[], char *text, size_t size);
-
-struct child_family {
-	uint32_t count;
-	pid_t pids[CHILD_FAMILY_MAX];
-};
-
-/* These processes and all their descendants. */
-void child_family(const pid_t *roots, uint32_t root_count, struct child_family *family);
-/* CPU seconds that they have used so far. */
-double child_cpu_seconds(const pid_t *roots, uint32_t root_count);
+/* These processes and their descendants, `max` at most. Returns how many. */
+uint32_t child_family(const pid_t *roots, uint32_t root_count, pid_t *pids, uint32_t max);
+/* CPU seconds used so far by these processes and their descendants; `count` is how many there are. */
+double child_cpu_seconds(const pid_t *roots, uint32_t root_count, uint32_t *count);
 
 #endif

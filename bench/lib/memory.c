@@ -6,6 +6,7 @@
 #include "bench/lib/child.h"
 
 #define PATIENCE_SECONDS 10
+enum { FAMILY_MAX = 4096 };
 #define PAUSE_SECONDS 0.05
 
 static bool add_process(pid_t pid, struct memory *memory)
@@ -34,13 +35,13 @@ static bool add_process(pid_t pid, struct memory *memory)
 /* A descendant that has just ended has none. */
 static bool read_all(const pid_t *roots, uint32_t root_count, struct memory *memory)
 {
-	struct child_family family;
+	pid_t pids[FAMILY_MAX];
 	uint32_t count = 0;
 
 	*memory = (struct memory){0};
-	child_family(roots, root_count, &family);
-	for (uint32_t i = 0; i < family.count; i++)
-		count += add_process(family.pids[i], memory) ? 1 : 0;
+	uint32_t found = child_family(roots, root_count, pids, FAMILY_MAX);
+	for (uint32_t i = 0; i < found; i++)
+		count += add_process(pids[i], memory) ? 1 : 0;
 	return count >= root_count;
 }
 

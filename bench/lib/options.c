@@ -10,12 +10,18 @@ enum { EXIT_USAGE = 2 };
 enum { CORES_LIMIT = 256, CONCURRENCY_LIMIT = 1024, NAMES_MAX = 32 };
 
 static const struct option names[] = {
-    {"protocol", required_argument, NULL, 'P'}, {"cores", required_argument, NULL, 'c'},
-    {"seconds", required_argument, NULL, 't'},	{"rounds", required_argument, NULL, 'r'},
-    {"engine", required_argument, NULL, 'e'},	{"peer", required_argument, NULL, 'p'},
-    {"tunnel", required_argument, NULL, 'T'},	{"json", no_argument, NULL, 'j'},
-    {"quick", no_argument, NULL, 'q'},		{"host-network", no_argument, NULL, 'n'},
+    {"protocol", required_argument, NULL, 'P'},
+    {"cores", required_argument, NULL, 'c'},
+    {"seconds", required_argument, NULL, 't'},
+    {"rounds", required_argument, NULL, 'r'},
+    {"engine", required_argument, NULL, 'e'},
+    {"peer", required_argument, NULL, 'p'},
+    {"tunnel", required_argument, NULL, 'T'},
+    {"json", no_argument, NULL, 'j'},
+    {"quick", no_argument, NULL, 'q'},
+    {"host-network", no_argument, NULL, 'n'},
     {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static void print_help(const struct options *options, const struct options_program *program)
@@ -183,10 +189,10 @@ static void set_defaults(struct options *options, const struct options_program *
 		find_tunnel(options);
 }
 
-/* The program's own names behind those in common; the last one stays empty. */
+/* The program's own names behind those in common; the last one is empty. */
 static void join_names(struct option all[NAMES_MAX], const struct options_program *program)
 {
-	size_t count = COUNT_OF(names);
+	size_t count = COUNT_OF(names) - 1;
 
 	memcpy(all, names, sizeof(names));
 	for (const struct option *own = program->own; own->name != NULL; own++) {

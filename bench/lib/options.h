@@ -37,10 +37,11 @@ struct options {
 	uint32_t cores, rounds;
 	uint32_t streams[OPTIONS_STREAMS_MAX], stream_count;
 	uint32_t concurrency, idle_streams, idle_links;
+	bool bulk;
 	double seconds;
 	const char *peers[PEER_COUNT];
 	uint32_t peer_count;           /* 0: all that are installed */
-	bool json, quick, host_network, bulk;
+	bool json, quick, host_network;
 };
 
 /* Fills everything, defaults included. Negative: go on; else the status to exit with. */

@@ -311,14 +311,18 @@ void peer_stop(struct peer *peer)
 	}
 }
 
-static uint32_t end_count(enum peer_part part) { return part == PEER_LISTENING_END ? 1 : PEER_PROCESS_COUNT; }
-
 bool peer_is_tls(const struct peer *peer) { return peer->kind->far_is_tls; }
 
-double peer_cpu_seconds(const struct peer *peer, enum peer_part part)
+static uint32_t end_count(enum peer_part part) { return part == PEER_LISTENING_END ? 1 : PEER_PROCESS_COUNT; }
+
+double peer_part_cpu_seconds(const struct peer *peer, enum peer_part part)
 {
-	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, end_count(part));
+	uint32_t count;
+
+	return has_died(peer) ? -1 : child_cpu_seconds(peer->pids, end_count(part), &count);
 }
+
+double peer_cpu_seconds(const struct peer *peer) { return peer_part_cpu_seconds(peer, PEER_BOTH_ENDS); }
 
 bool peer_memory(const struct peer *peer, enum peer_part part, double seconds, struct memory *memory)
 {

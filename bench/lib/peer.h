@@ -38,13 +38,14 @@ struct peer {
 	pid_t pids[PEER_PROCESS_COUNT];
 };
 
-enum peer_part { PEER_BOTH_ENDS, PEER_LISTENING_END };
 enum { PEER_COUNT = 6 }; /* the first one is ours */
 
 /* Makes the certificate that all of them use. False: nothing here can. */
 bool peer_certify(const struct peer_setup *setup, char why[PEER_TEXT_SIZE]);
 /* Entry `index` of the table. False: not installed, `why` says what is missing. */
 bool peer_find(struct peer *peer, uint32_t index, const struct peer_setup *setup);
+/* Whether its far port speaks TLS 1.3 to anybody who knows the certificate. */
+bool peer_is_tls(const struct peer *peer);
 /* Whether the table has that name. */
 bool peer_is_known(const char *name);
 /* Writes the configuration, starts both ends and waits until a user reaches the origin. */
@@ -52,13 +53,15 @@ bool peer_start(struct peer *peer, const struct peer_setup *setup);
 /* The same with what is configured already, in new processes on new ports. */
 bool peer_restart(struct peer *peer, const struct peer_setup *setup);
 void peer_stop(struct peer *peer);
-/* Whether its far port speaks TLS 1.3 to anybody who knows the certificate. */
-bool peer_is_tls(const struct peer *peer);
-/* CPU seconds so far. Negative: one of the ends is gone. */
-double peer_cpu_seconds(const struct peer *peer, enum peer_part part);
-/* Waits until it has not changed for so long. False: one of the ends is gone, or this cannot be read. */
-bool peer_memory(const struct peer *peer, enum peer_part part, double seconds, struct memory *memory);
+/* CPU seconds of both ends so far. Negative: one of them is gone. */
+double peer_cpu_seconds(const struct peer *peer);
 /* The end of its log, for messages about a failure. */
 void peer_log_tail(const struct peer *peer, const struct peer_setup *setup, char *text, size_t size);
+
+enum peer_part { PEER_BOTH_ENDS, PEER_LISTENING_END };
+/* CPU seconds so far of that part. Negative: one of the ends is gone. */
+double peer_part_cpu_seconds(const struct peer *peer, enum peer_part part);
+/* Waits until it has not changed for so long. False: one of the ends is gone, or this cannot be read. */
+bool peer_memory(const struct peer *peer, enum peer_part part, double seconds, struct memory *memory);
 
 #endif
