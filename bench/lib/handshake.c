@@ -12,8 +12,15 @@ struct handshake_client {
 	struct handshakes *all;
 	struct tls_client tls;
 	uint64_t count, refused;
+	sem_t go;
 	pthread_t thread;
 };
+
+static void await(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) != 0)
+		continue;
+}
 
 /* One more call, from which the ticket is taken. */
 static bool take_ticket(struct handshake_client *client)
@@ -26,17 +33,60 @@ static bool take_ticket(struct handshake_client *client)
 	return tls_call_close(&client->tls, &call) && kept;
 }
 
+static void shake_hands(struct handshake_client *client)
+{
+	struct handshakes *all = client->all;
+	struct tls_call call;
+
+	while (!atomic_load(&all->stopping) && !fault_is_set(all->fault)) {
+		if (!tls_call_open(&client->tls, &call))
+			return;
+		client->refused += all->resumed && !call.resumed;
+		if (!tls_call_close(&client->tls, &call))
+			return;
+		client->count++;
+	}
+}
+
+static void *run(void *argument)
+{
+	struct handshake_client *client = argument;
+
+	for (;;) {
+		await(&client->go);
+		if (atomic_load(&client->all->closing))
+			break;
+		shake_hands(client);
+		sem_post(&client->all->rested);
+	}
+	tls_thread_stop();
+	return NULL;
+}
+
+static bool start(struct handshakes *handshakes, struct handshake_client *client)
+{
+	client->all = handshakes;
+	client->tls = (struct tls_client){.port = handshakes->port, .fault = handshakes->fault};
+	client->tls.psk_alone = handshakes->psk_alone;
+	if (!tls_client_init(&client->tls))
+		return false;
+	sem_init(&client->go, 0, 0);
+	if (pthread_create(&client->thread, NULL, run, client) == 0)
+		return true;
+	fault_set(handshakes->fault, "cannot start a thread");
+	tls_client_fini(&client->tls);
+	return false;
+}
+
 bool handshake_open(struct handshakes *handshakes, uint32_t client_count)
 {
 	handshakes->clients = calloc(client_count, sizeof(*handshakes->clients));
 	handshakes->client_count = 0;
 	check(handshakes->clients != NULL);
+	sem_init(&handshakes->rested, 0, 0);
 	while (handshakes->client_count < client_count && !child_is_interrupted()) {
 		struct handshake_client *client = &handshakes->clients[handshakes->client_count];
-		client->all = handshakes;
-		client->tls = (struct tls_client){.port = handshakes->port, .fault = handshakes->fault};
-		client->tls.psk_alone = handshakes->psk_alone;
-		if (!tls_client_init(&client->tls))
+		if (!start(handshakes, client))
 			return false;
 		handshakes->client_count++;
 		if (handshakes->resumed && !take_ticket(client))
@@ -47,50 +97,35 @@ bool handshake_open(struct handshakes *handshakes, uint32_t client_count)
 
 void handshake_close(struct handshakes *handshakes)
 {
-	for (uint32_t i = 0; i < handshakes->client_count; i++)
-		tls_client_fini(&handshakes->clients[i].tls);
+	atomic_store(&handshakes->closing, true);
+	for (uint32_t i = 0; i < handshakes->client_count; i++) {
+		struct handshake_client *client = &handshakes->clients[i];
+		sem_post(&client->go);
+		pthread_join(client->thread, NULL);
+		sem_destroy(&client->go);
+		tls_client_fini(&client->tls);
+	}
+	sem_destroy(&handshakes->rested);
 	free(handshakes->clients);
 	handshakes->clients = NULL;
 	handshakes->client_count = 0;
 }
 
-static void *run(void *argument)
-{
-	struct handshake_client *client = argument;
-	struct handshakes *all = client->all;
-	struct tls_call call;
-
-	while (!atomic_load(&all->stopping) && !fault_is_set(all->fault)) {
-		if (!tls_call_open(&client->tls, &call))
-			break;
-		client->refused += all->resumed && !call.resumed;
-		if (!tls_call_close(&client->tls, &call))
-			break;
-		client->count++;
-	}
-	tls_thread_stop();
-	return NULL;
-}
-
 bool handshake_run(struct handshakes *handshakes, double seconds, struct handshake_result *result)
 {
-	uint32_t started = 0;
 	double first = child_now();
 
 	*result = (struct handshake_result){0};
 	atomic_store(&handshakes->stopping, false);
-	for (; started < handshakes->client_count; started++) {
-		struct handshake_client *client = &handshakes->clients[started];
-		client->count = client->refused = 0;
-		if (pthread_create(&client->thread, NULL, run, client) == 0)
-			continue;
-		fault_set(handshakes->fault, "cannot start a thread");
-		break;
+	for (uint32_t i = 0; i < handshakes->client_count; i++) {
+		handshakes->clients[i].count = handshakes->clients[i].refused = 0;
+		sem_post(&handshakes->clients[i].go);
 	}
 	child_sleep(seconds, &handshakes->fault->is_set);
 	atomic_store(&handshakes->stopping, true);
-	for (uint32_t i = 0; i < started; i++) {
-		pthread_join(handshakes->clients[i].thread, NULL);
+	for (uint32_t i = 0; i < handshakes->client_count; i++)
+		await(&handshakes->rested);
+	for (uint32_t i = 0; i < handshakes->client_count; i++) {
 		result->count += handshakes->clients[i].count;
 		result->refused += handshakes->clients[i].refused;
 	}

@@ -1,11 +1,14 @@
 /* bench/lib/handshake.h - TLS connections that do nothing but shake hands and end, as many as go.
  *
- * Owner: the program. Threads: one for each client, made and joined inside handshake_run(). A connection
- * counts when both sides have ended it. With `resumed` each client takes one ticket at the beginning, and
- * offers it from then on; every connection must then be a resumed one.
+ * Owner: the program. Threads: one for each client from open to close, at rest but within handshake_run():
+ * what wolfSSL has precomputed for a thread stays there. A connection counts when both sides have ended it.
+ * With `resumed` each client takes one ticket at the beginning, and offers it from then on; every connection
+ * must then be a resumed one.
  */
 #ifndef BENCH_LIB_HANDSHAKE_H
 #define BENCH_LIB_HANDSHAKE_H
+
+#include <semaphore.h>
 
 #include "bench/lib/fault.h"
 #include "core/base.h"
@@ -19,7 +22,8 @@ struct handshakes {
 	struct fault *fault;
 	struct handshake_client *clients;
 	uint32_t client_count;
-	atomic_bool stopping;
+	atomic_bool stopping, closing;
+	sem_t rested;                /* by each client at the end of a run */
 };
 
 struct handshake_result {
