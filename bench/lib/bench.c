@@ -235,8 +235,8 @@ static int run(struct bench *bench)
 
 int bench_main(const struct bench_program *program, int argument_count, char **arguments)
 {
-	if (argument_count == 4 && strcmp(arguments[1], "--relay") == 0)
-		return relay_run((uint16_t)atoi(arguments[2]), (uint16_t)atoi(arguments[3]));
+	if (argument_count > 2 && strcmp(arguments[1], "--relay") == 0)
+		return relay_run(argument_count - 2, arguments + 2);
 
 	struct bench *bench = calloc(1, sizeof(*bench));
 	check(bench != NULL);

@@ -143,7 +143,16 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 		.name = "copy",
 		.tls = "none: the floor, two relays that copy",
 		.programs = {"${self}"},
-		.start = {"${self} --relay ${far} ${origin}", "${self} --relay ${near} ${far}"},
+		.start = {"${self} --relay copy ${far} ${origin}", "${self} --relay copy ${near} ${far}"},
+	},
+	{
+		.name = "sealed",
+		.tls = "AES-128-GCM records without a handshake: the floor, two relays that copy and seal",
+		.programs = {"${self}"},
+		.version = "${self} --relay cipher",
+		.version_after = "ipsec-mb ",
+		.prepare = {"${self} --relay cipher"},
+		.start = {"${self} --relay open ${far} ${origin}", "${self} --relay seal ${near} ${far}"},
 	},
 	{
 		.name = "haproxy",

@@ -12,7 +12,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/lib/sealer.h"
+
 enum { COPY_SIZE = 256 * 1024, EVENTS_MAX = 64, BACKLOG = 1024 };
+_Static_assert((size_t)SEALER_SPACE >= (size_t)COPY_SIZE, "a rest fits into the space of records");
+
+/* The two directions of a socket that carries records. */
+struct seals {
+	struct sealer in, out;
+};
 
 /* One socket of a pair, with the bytes that were read from it and not yet written to the other. */
 struct side {
@@ -24,11 +32,17 @@ struct side {
 	bool dead;
 	struct side *graveyard;
 	uint8_t *bytes;
+	struct seals *seals; /* NULL: plain bytes */
+	uint8_t *held;	     /* records that are not whole yet, or not opened */
+	uint32_t held_size;
 };
 
+/* Which of its two sockets carries records. */
+static enum { SEALS_NONE, SEALS_ACCEPTED, SEALS_DIALLED } sealing;
+
 static int epoll;
-static struct side *graveyard;	  /* freed after the batch of events that may still name them */
-static uint8_t shared[COPY_SIZE]; /* where bytes pass through; a side keeps only a rest */
+static struct side *graveyard;	     /* freed after the batch of events that may still name them */
+static uint8_t shared[SEALER_SPACE]; /* where bytes pass through; a side keeps only a rest */
 
 static int open_socket(uint16_t port, bool listening)
 {
@@ -75,6 +89,8 @@ static void sweep(void)
 		struct side *side = graveyard;
 		graveyard = side->graveyard;
 		free(side->bytes);
+		free(side->seals);
+		free(side->held);
 		free(side);
 	}
 }
@@ -85,25 +101,39 @@ static void end_pair(struct side *side)
 	bury(side);
 }
 
-/* Writes from `at` to the other side; what does not fit is kept. False: the pair is gone. */
-static bool pass(struct side *side, const uint8_t *at, uint32_t size)
+static void keep_rest(struct side *side, const struct iovec *parts, unsigned count, size_t done)
 {
-	ssize_t sent = send(side->other->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	side->used = 0;
+	for (unsigned i = 0; i < count; i++) {
+		size_t skip = size_min(done, parts[i].iov_len), rest = parts[i].iov_len - skip;
+		if (rest > 0)
+			memmove(side->bytes + side->used, (uint8_t *)parts[i].iov_base + skip, rest);
+		side->used += (uint32_t)rest;
+		done -= skip;
+	}
+}
 
+/* Writes the parts to the other side; what does not fit is kept. False: the pair is gone. */
+static bool pass(struct side *side, struct iovec *parts, unsigned count)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+	size_t size = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		size += parts[i].iov_len;
+	ssize_t sent = sendmsg(side->other->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno != EAGAIN) {
 		end_pair(side);
 		return false;
 	}
-	uint32_t done = sent > 0 ? (uint32_t)sent : 0;
+	size_t done = sent > 0 ? (size_t)sent : 0;
 	if (side->bytes == NULL && done < size)
-		side->bytes = malloc(COPY_SIZE);
+		side->bytes = malloc(SEALER_SPACE);
 	if (side->bytes == NULL && done < size) {
 		end_pair(side);
 		return false;
 	}
-	if (done < size)
-		memmove(side->bytes, at + done, size - done);
-	side->used = size - done;
+	keep_rest(side, parts, count, done);
 	if ((side->used > 0) != side->other->writing) {
 		side->other->writing = side->used > 0;
 		await(side->other, EPOLL_CTL_MOD);
@@ -112,23 +142,102 @@ static bool pass(struct side *side, const uint8_t *at, uint32_t size)
 	return true;
 }
 
+static bool hold(struct side *side, const uint8_t *at, size_t size)
+{
+	side->held_size = (uint32_t)size;
+	if (side->held == NULL && size > 0)
+		side->held = malloc(SEALER_SPACE);
+	if (size == 0)
+		return true;
+	if (side->held == NULL) {
+		end_pair(side);
+		return false;
+	}
+	memcpy(side->held, at, size);
+	return true;
+}
+
+/* Passes on the records at the front of `shared` until one is not whole or the other side takes no more. */
+static bool pass_records(struct side *side, size_t size)
+{
+	size_t at = 0, taken;
+	unsigned count;
+
+	do {
+		struct iovec plain[SEALER_RECORDS];
+		if (!sealer_open(&side->seals->in, shared + at, size - at, plain, &count, &taken)) {
+			end_pair(side);
+			return false;
+		}
+		at += taken;
+		if (count > 0 && !pass(side, plain, count))
+			return false;
+	} while (count > 0 && side->used == 0);
+	return hold(side, shared + at, size - at);
+}
+
+static bool pass_held(struct side *side)
+{
+	if (side->held_size > 0)
+		memcpy(shared, side->held, side->held_size);
+	return pass_records(side, side->held_size);
+}
+
+/* What came, in its way to the other side. */
+static bool pass_on(struct side *side, size_t size)
+{
+	struct iovec all = {shared, size};
+
+	if (side->seals != NULL)
+		return pass_records(side, side->held_size + size);
+	if (side->other->seals != NULL)
+		all.iov_len = sealer_seal(&side->other->seals->out, shared, size);
+	return pass(side, &all, 1);
+}
+
+static ssize_t receive(struct side *side)
+{
+	struct iovec parts[SEALER_RECORDS] = {{shared, COPY_SIZE}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 1};
+
+	if (side->seals != NULL) {
+		if (side->held_size > 0)
+			memcpy(shared, side->held, side->held_size);
+		parts[0] = (struct iovec){shared + side->held_size, SEALER_SPACE - side->held_size};
+	} else if (side->other->seals != NULL) {
+		sealer_vectors(shared, parts);
+		message.msg_iovlen = SEALER_RECORDS;
+	}
+	return recvmsg(side->fd, &message, MSG_DONTWAIT);
+}
+
 static void read_some(struct side *side)
 {
-	ssize_t size = recv(side->fd, shared, COPY_SIZE, MSG_DONTWAIT);
+	ssize_t size = receive(side);
 
 	if (size > 0) {
-		pass(side, shared, (uint32_t)size);
+		pass_on(side, (size_t)size);
 		return;
 	}
 	if (size < 0 && errno == EAGAIN)
 		return;
-	if (size < 0 || side->other->ended) {
+	if (size < 0 || side->other->ended || side->held_size > 0) {
 		end_pair(side);
 		return;
 	}
 	side->ended = true;
 	shutdown(side->other->fd, SHUT_WR);
 	await(side, EPOLL_CTL_MOD);
+}
+
+static bool give_seals(struct side *side)
+{
+	side->seals = aligned_alloc(_Alignof(struct seals), sizeof(*side->seals));
+	if (side->seals == NULL)
+		return false;
+	sealer_init(&side->seals->in);
+	sealer_init(&side->seals->out);
+	return true;
 }
 
 static void accept_pair(int listener, uint16_t target_port)
@@ -141,7 +250,10 @@ static void accept_pair(int listener, uint16_t target_port)
 		*pair[i] = (struct side){.other = pair[1 - i], .fd = fds[i]};
 		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	}
-	if (fds[0] < 0 || fds[1] < 0) {
+	bool good = fds[0] >= 0 && fds[1] >= 0;
+	if (sealing != SEALS_NONE && !give_seals(pair[sealing == SEALS_DIALLED]))
+		good = false;
+	if (!good) {
 		end_pair(pair[0]);
 		return;
 	}
@@ -152,14 +264,19 @@ static void accept_pair(int listener, uint16_t target_port)
 static void serve(struct side *side, uint32_t events)
 {
 	struct side *other = side->other;
+	struct iovec rest = {other->bytes, other->used};
 
-	if (!side->dead && events & EPOLLOUT && other->used > 0 && !pass(other, other->bytes, other->used))
-		return;
+	if (!side->dead && events & EPOLLOUT && other->used > 0) {
+		if (!pass(other, &rest, 1))
+			return;
+		if (other->used == 0 && other->held_size > 0 && !pass_held(other))
+			return;
+	}
 	if (!side->dead && events & (EPOLLIN | EPOLLHUP | EPOLLERR) && side->used == 0)
 		read_some(side);
 }
 
-int relay_run(uint16_t listen_port, uint16_t target_port)
+static int relay(uint16_t listen_port, uint16_t target_port)
 {
 	struct epoll_event events[EVENTS_MAX];
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
@@ -180,4 +297,23 @@ int relay_run(uint16_t listen_port, uint16_t target_port)
 		}
 		sweep();
 	}
+}
+
+int relay_run(int count, char **arguments)
+{
+	static const char *const kinds[] = {"copy", "open", "seal"};
+	const char *kind = count > 0 ? arguments[0] : "", *text;
+
+	if (strcmp(kind, "copy") != 0 && !sealer_start(&text)) {
+		printf("no ipsec-mb: %s\n", text);
+		return 1;
+	}
+	if (strcmp(kind, "cipher") == 0)
+		return printf("%s\n", text) < 0;
+	for (size_t i = 0; i < COUNT_OF(kinds) && count == 3; i++) {
+		sealing = SEALS_NONE + (unsigned)i;
+		if (strcmp(kind, kinds[i]) == 0)
+			return relay((uint16_t)atoi(arguments[1]), (uint16_t)atoi(arguments[2]));
+	}
+	return 1;
 }
