@@ -140,6 +140,7 @@ void piece_shelve(struct piece *piece)
 		return;
 	if (size)
 		memcpy(copy->bytes, piece->bytes.at, size);
+	bufpool_copied(buf->home, size);
 	copy->used = (uint32_t)size;
 	buf_unref(buf);
 	*piece = (struct piece){copy, {copy->bytes, size}};

@@ -47,6 +47,7 @@ struct bufpool {
 	size_t bytes, bytes_max;            /* of everything given out */
 	struct buf *returns;                /* loans that came back, to be sent home by the worker */
 	uint64_t refused;                   /* counter: acquisitions that hit a limit */
+	uint64_t bytes_copied;              /* counter: payload that had to be copied; of tls, too */
 	uint32_t (*fail)(void *state);      /* the simulator's failing allocations; NULL otherwise */
 	void *fail_state;
 };
@@ -54,6 +55,8 @@ struct bufpool {
 void bufpool_init(struct bufpool *pool, uint32_t receive_max, size_t bytes_max);
 /* Frees what is home; checks that everything is. */
 void bufpool_fini(struct bufpool *pool);
+/* So many bytes of payload were copied from one buffer to another. */
+static inline void bufpool_copied(struct bufpool *pool, size_t size) { pool->bytes_copied += size; }
 /* Gives free buffers beyond `keep` per class back to the system. */
 void bufpool_trim(struct bufpool *pool, uint32_t keep);
 

@@ -39,6 +39,7 @@ struct moved *session_pack(const struct session *session, struct slice unread)
 			memcpy(at, parts[i].at, parts[i].size);
 		at += parts[i].size;
 	}
+	bufpool_copied(&session->hub->bufs, unread_size);
 	return moved;
 }
 

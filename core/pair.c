@@ -222,6 +222,7 @@ static struct message *message_create(struct pair *pair, int side, struct piece 
 		slab->used = (uint32_t)piece.bytes.size;
 		piece = (struct piece){slab, {slab->bytes, piece.bytes.size}};
 		hub_count(hub, COUNTER_pieces_copied, 1);
+		bufpool_copied(&hub->bufs, piece.bytes.size);
 	}
 	message->piece = piece;
 	return message;
@@ -285,6 +286,7 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 	if (append) {
 		struct buf *buf = flow->last->piece.buf;
 		memcpy(buf->bytes + buf->used, piece.bytes.at, size);
+		bufpool_copied(&pair->hub->bufs, size);
 		buf->used += (uint32_t)size;
 		flow->last->piece.bytes.size += size;
 	} else {

@@ -124,6 +124,7 @@ void writer_piece(struct writer *writer, struct piece piece)
 	if (!piece.bytes.size || writer->overflow)
 		return;
 	if (!piece.buf || piece.bytes.size <= WRITER_COPY_MAX) {
+		bufpool_copied(writer->bufs, piece.bytes.size);
 		writer_copy(writer, piece.bytes);
 		return;
 	}

@@ -56,6 +56,7 @@ static bool piece_lend(struct hub *hub, struct piece *piece)
 	if (!slab)
 		return false;
 	memcpy(slab->bytes, piece->bytes.at, piece->bytes.size);
+	bufpool_copied(&hub->bufs, piece->bytes.size);
 	slab->used = (uint32_t)piece->bytes.size;
 	*piece = (struct piece){slab, {slab->bytes, piece->bytes.size}};
 	return true;

@@ -24,6 +24,7 @@ static void stream_stash(struct stream *stream, struct buf *buf)
 	    waits && !buf_may_be_kept(buf, size) ? buf_acquire(&stream->worker->hub.bufs, size) : NULL;
 	if (copy) {
 		memcpy(copy->bytes, buf->bytes + buf->start, size);
+		bufpool_copied(copy->home, size);
 		copy->used = (uint32_t)size;
 		buf_unref(buf);
 		buf = copy;
@@ -172,6 +173,7 @@ static bool pending_join(struct stream *stream, struct piece more)
 	}
 	memcpy(buf->bytes, first->bytes.at, first->bytes.size);
 	memcpy(buf->bytes + first->bytes.size, more.bytes.at, more.bytes.size);
+	bufpool_copied(buf->home, size);
 	buf->used = (uint32_t)size;
 	buf_unref(first->buf);
 	buf_unref(more.buf);

@@ -24,6 +24,7 @@ static bool unread_restore(struct stream *stream, const struct moved *moved)
 	if (!buf)
 		return false;
 	memcpy(buf->bytes, moved->unread, moved->unread_size);
+	bufpool_copied(buf->home, moved->unread_size);
 	buf->used = (uint32_t)moved->unread_size;
 	bufqueue_push(&stream->in, buf);
 	return true;
@@ -72,6 +73,7 @@ static bool unread_flatten(struct stream *stream, struct slice *unread, struct b
 		memcpy(buf->bytes + used, next->bytes + next->start, next->used - next->start);
 		used += next->used - next->start;
 	}
+	bufpool_copied(buf->home, used);
 	*unread = (struct slice){buf->bytes, used};
 	return true;
 }

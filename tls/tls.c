@@ -306,7 +306,7 @@ enum status tls_plain_out(struct tls *tls, struct piece *piece)
 }
 
 /* One piece as it is, several gathered in front of each other. */
-static const uint8_t *gather(const struct piece *parts, size_t count, size_t size)
+static const uint8_t *gather(struct tls *tls, const struct piece *parts, size_t count, size_t size)
 {
 	static _Thread_local uint8_t record[TLS_RECORD_MAX];
 	size_t used = 0;
@@ -314,6 +314,7 @@ static const uint8_t *gather(const struct piece *parts, size_t count, size_t siz
 	if (count == 1)
 		return parts[0].bytes.at;
 	check(size <= sizeof record);
+	bufpool_copied(tls->bufs, size);
 	for (size_t i = 0; i < count; i++) {
 		if (parts[i].bytes.size)
 			memcpy(record + used, parts[i].bytes.at, parts[i].bytes.size);
@@ -325,7 +326,7 @@ static const uint8_t *gather(const struct piece *parts, size_t count, size_t siz
 static void library_seal(struct tls *tls, const struct piece *parts, size_t count, size_t size)
 {
 	device_enter(tls);
-	int sent = wolfSSL_write(tls->ssl, gather(parts, count, size), (int)size);
+	int sent = wolfSSL_write(tls->ssl, gather(tls, parts, count, size), (int)size);
 	if (sent != (int)size)
 		tls_fail_library(tls, wolfSSL_get_error(tls->ssl, sent));
 	device_leave();

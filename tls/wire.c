@@ -170,10 +170,12 @@ void wire_take(struct tls *tls, struct buf *buf)
 {
 	size_t size = buf->used - buf->start;
 
-	if (size && (buf_may_be_kept(buf, size) || !copy_in(tls, buf->bytes + buf->start, size)))
+	if (size && (buf_may_be_kept(buf, size) || !copy_in(tls, buf->bytes + buf->start, size))) {
 		bufqueue_push(&tls->in, buf);
-	else
+	} else {
+		bufpool_copied(tls->bufs, size);
 		buf_unref(buf);
+	}
 }
 
 size_t wire_room(const struct tls *tls)
@@ -219,6 +221,7 @@ static int read_queue(struct tls *tls, uint8_t *to, size_t size)
 		got += count;
 		bufqueue_ate(&tls->in, count);
 	}
+	bufpool_copied(tls->bufs, got);
 	return (int)got;
 }
 
@@ -292,5 +295,6 @@ int wire_send(WOLFSSL *ssl, char *bytes, int size, void *owner)
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	}
 	wire_append(tls, (const uint8_t *)bytes, (size_t)size);
+	bufpool_copied(tls->bufs, (size_t)size);
 	return size;
 }

@@ -77,6 +77,7 @@ static void small_pieces_are_copied(void **state)
 	assert_int_equal(writer_end(&writer), STATUS_OK);
 	assert_ptr_equal(writer.parts[1].piece.bytes.at, buf->bytes);
 	assert_int_equal(buf->refs, 2);
+	assert_int_equal(pool.bytes_copied, 3);  /* no header, nothing that is referenced */
 	buf_unref(buf);
 	end();
 }

@@ -290,10 +290,26 @@ int run_until_signal(struct run *run)
 	return status;
 }
 
+/* What the workers have counted, as far as anything was. */
+static void log_counters(const struct process *process)
+{
+	struct log_fact facts[COUNTER_COUNT];
+	size_t count = 0;
+
+	for (int i = 0; i < COUNTER_COUNT; i++) {
+		uint64_t sum = process_counter(process, (enum counter)i);
+		if (sum)
+			facts[count++] = NUMBER(counter_name((enum counter)i), sum);
+	}
+	log_line(LOG_DEBUG, "counters", facts, count);
+}
+
 void run_stop(struct run *run)
 {
 	process_stop(&run->process);
 	process_join(&run->process);
+	if (log_enabled(LOG_DEBUG))
+		log_counters(&run->process);
 	process_fini(&run->process);
 	close(run->news);
 	if (run->network >= 0)
