@@ -8,16 +8,21 @@
 
 #include "bench/lib/bench.h"
 #include "bench/lib/load.h"
+#include "bench/lib/syscalls.h"
 
-#define GIB (1024.0 * 1024 * 1024)
+#define MIB (1024.0 * 1024)
+#define GIB (1024 * MIB)
 
 struct cell {
 	struct series gib_per_s;
 	struct series cpu_s_per_gib;
 	struct series share;
+	struct series syscalls_per_mib, copied_per_byte; /* one reading with --count, else none */
 };
 
 static struct cell cells[PEER_COUNT][OPTIONS_STREAMS_MAX][DIRECTION_COUNT];
+static bool counting;
+static struct syscalls *syscalls; /* NULL: not counted */
 static const char *const direction_names[DIRECTION_COUNT] = {"up", "down"};
 
 static uint32_t figure_count(const struct bench *bench)
@@ -56,6 +61,24 @@ static bool take_reading(struct bench *bench, uint32_t index, struct load *load,
 	return true;
 }
 
+/* Instead of take_reading: what counting costs does not matter here. */
+static bool count_calls(struct bench *bench, uint32_t index, struct load *load, struct cell *cell)
+{
+	const struct peer *peer = &bench->peers[index];
+	struct load_result result;
+	double rest = 0.01, warm = 0.1;
+
+	if (!load_run(load, warm, &result))
+		return false;
+	bool counts = syscalls != NULL && syscalls_start(syscalls, peer->pids, PEER_PROCESS_COUNT);
+	bool good = load_run(load, bench->options.seconds, &result);
+	child_sleep(rest, NULL);
+	int64_t calls = counts ? syscalls_stop(syscalls) : -1;
+	if (good && calls >= 0 && result.bytes > 0)
+		series_add(&cell->syscalls_per_mib, (double)calls * MIB / (double)result.bytes);
+	return good;
+}
+
 static bool measure(struct bench *bench, uint32_t index, uint32_t figure, struct fault *fault)
 {
 	struct load *load = calloc(1, sizeof(*load));
@@ -70,11 +93,59 @@ static bool measure(struct bench *bench, uint32_t index, uint32_t figure, struct
 	bool good =
 	    load_open(load, options->streams[count_index], bench->peers[index].near, bench->setup.listener);
 	if (good) {
-		good = take_reading(bench, index, load, &cells[index][count_index][direction]);
+		struct cell *cell = &cells[index][count_index][direction];
+		good = counting ? count_calls(bench, index, load, cell)
+				: take_reading(bench, index, load, cell);
 		good = load_close(load) && good;
 	}
 	free(load);
 	return good;
+}
+
+/* Ours in ends of their own, which say at their end what they have copied since their start. */
+static void count_ours(struct bench *bench, uint32_t figure)
+{
+	struct peer *peer = &bench->peers[BENCH_OURS];
+	struct cell *cell = &cells[BENCH_OURS][figure / DIRECTION_COUNT][figure % DIRECTION_COUNT];
+	uint64_t copied, carried;
+
+	if (!peer_restart(peer, &bench->setup)) {
+		if (!child_is_interrupted())
+			bench_fail(bench, BENCH_OURS, peer->why);
+		return;
+	}
+	bench_measure(bench, BENCH_OURS, figure);
+	peer_stop(peer);
+	if (bench->running[BENCH_OURS] && peer_counter(peer, &bench->setup, "bytes_copied", &copied) &&
+	    peer_counter(peer, &bench->setup, "bytes_in", &carried) && carried > 0)
+		series_add(&cell->copied_per_byte, (double)copied * PEER_PROCESS_COUNT / (double)carried);
+}
+
+/* A round of its own: nothing that is counted has a part in the other figures. */
+static void run_counts(struct bench *bench)
+{
+	char why[SYSCALLS_TEXT_SIZE];
+
+	if (!bench->options.count)
+		return;
+	counting = bench->setup.counts = true;
+	syscalls = malloc(sizeof(*syscalls));
+	check(syscalls != NULL);
+	if (!syscalls_find(syscalls, why)) {
+		fprintf(stderr, "%s: system calls are not counted: %s\n", bench->options.program, why);
+		free(syscalls);
+		syscalls = NULL;
+	}
+	for (uint32_t at = 0; at < figure_count(bench) * PEER_COUNT; at++) {
+		uint32_t index = at % PEER_COUNT, figure = at / PEER_COUNT;
+		if (child_is_interrupted() || !bench->running[index])
+			continue;
+		if (index == BENCH_OURS)
+			count_ours(bench, figure);
+		else
+			bench_measure(bench, index, figure);
+	}
+	free(syscalls);
 }
 
 static void add_row(const struct bench *bench, struct table *table, uint32_t index, uint32_t count_index)
@@ -97,14 +168,21 @@ static void add_row(const struct bench *bench, struct table *table, uint32_t ind
 	if (down->share.count > 0 && series_median(&down->share) < share)
 		share = series_median(&down->share);
 	table_cell(table, "%.2f", share);
+	for (const struct cell *cell = up; bench->options.count && cell <= down; cell++) {
+		table_series(table, &cell->syscalls_per_mib, 2);
+		table_series(table, &cell->copied_per_byte, 2);
+	}
 }
 
 static void print_table(const struct bench *bench)
 {
 	static const char *const headings[] = {"peer",		 "streams",    "CPU-s/GiB up",
 					       "CPU-s/GiB down", "x ours up",  "x ours down",
-					       "GiB/s up",	 "GiB/s down", "share"};
-	struct table *table = table_create(headings, COUNT_OF(headings));
+					       "GiB/s up",	 "GiB/s down", "share",
+					       "calls/MiB up",	 "copied up",  "calls/MiB down",
+					       "copied down"};
+	uint32_t counted = bench->options.count ? 0 : 2 * DIRECTION_COUNT;
+	struct table *table = table_create(headings, COUNT_OF(headings) - counted);
 
 	for (uint32_t count_index = 0; count_index < bench->options.stream_count; count_index++)
 		for (uint32_t index = 0; index < PEER_COUNT; index++)
@@ -118,11 +196,17 @@ static json_t *row_json(const struct bench *bench, uint32_t index, uint32_t coun
 	const struct cell *cell = &cells[index][count_index][direction];
 	const struct cell *ours = &cells[BENCH_OURS][count_index][direction];
 
-	return json_pack("{s:s, s:i, s:s, s:o, s:o, s:o, s:o}", "peer", bench->peers[index].name, "streams",
-			 (int)bench->options.streams[count_index], "direction", direction_names[direction],
-			 "gib_per_s", series_json(&cell->gib_per_s), "cpu_s_per_gib",
-			 series_json(&cell->cpu_s_per_gib), "share", series_json(&cell->share),
-			 "ratio_to_ours", ratio_json(&cell->cpu_s_per_gib, &ours->cpu_s_per_gib));
+	json_t *row = json_pack(
+	    "{s:s, s:i, s:s, s:o, s:o, s:o, s:o}", "peer", bench->peers[index].name, "streams",
+	    (int)bench->options.streams[count_index], "direction", direction_names[direction], "gib_per_s",
+	    series_json(&cell->gib_per_s), "cpu_s_per_gib", series_json(&cell->cpu_s_per_gib), "share",
+	    series_json(&cell->share), "ratio_to_ours",
+	    ratio_json(&cell->cpu_s_per_gib, &ours->cpu_s_per_gib));
+	if (cell->syscalls_per_mib.count > 0)
+		json_object_set_new(row, "syscalls_per_mib", series_json(&cell->syscalls_per_mib));
+	if (cell->copied_per_byte.count > 0)
+		json_object_set_new(row, "copied_per_byte", series_json(&cell->copied_per_byte));
+	return row;
 }
 
 static json_t *rows_json(const struct bench *bench)
@@ -142,6 +226,7 @@ static json_t *rows_json(const struct bench *bench)
 
 static const struct option own_options[] = {
     {"streams", required_argument, NULL, 's'},
+    {"count", no_argument, NULL, 'k'},
     {NULL, 0, NULL, 0},
 };
 
@@ -152,7 +237,8 @@ static const struct bench_program program = {
 	{
 	    .summary = "Bytes a second and CPU-seconds a GiB of tunnel and its peers, on this machine.",
 	    .own = own_options,
-	    .own_help = "  --streams N,...   streams at a time, may be repeated (default 1,16,128)\n",
+	    .own_help = "  --streams N,...   streams at a time, may be repeated (default 1,16,128)\n"
+			"  --count           a further round: system calls, and copies in our ends\n",
 	    .quick_help = "1 and 4 streams, every byte checked",
 	    .usual = {.streams = {1, 16, 128}, .stream_count = 3},
 	    .quick = {.streams = {1, 4}, .stream_count = 2},
@@ -160,6 +246,7 @@ static const struct bench_program program = {
     .figure_count = figure_count,
     .describe = describe,
     .measure = measure,
+    .after = run_counts,
     .print = print_table,
     .rows = rows_json,
 };

@@ -20,13 +20,15 @@ static void show_log(struct bench *bench, uint32_t index)
 		fprintf(stderr, "--- the end of its log:\n%s\n---\n", tail);
 }
 
-static void report_fault(struct bench *bench, uint32_t index, const char *text)
+void bench_fail(struct bench *bench, uint32_t index, const char *text)
 {
 	fprintf(stderr, "%s: %s: FAULT: %s\n", bench->options.program, bench->peers[index].name, text);
 	json_array_append_new(bench->faults,
 			      json_pack("{s:s, s:s}", "peer", bench->peers[index].name, "text", text));
 	bench->fault_count++;
 	show_log(bench, index);
+	peer_stop(&bench->peers[index]);
+	bench->running[index] = false;
 }
 
 static void start_peers(struct bench *bench)
@@ -80,16 +82,13 @@ static void show_progress(const struct bench *bench, uint32_t round, uint32_t in
 		bench->peers[index].name, text);
 }
 
-static void measure(struct bench *bench, uint32_t index, uint32_t figure)
+void bench_measure(struct bench *bench, uint32_t index, uint32_t figure)
 {
 	struct fault fault = {.is_set = false};
 
 	bench->run++;
-	if (bench->program->measure(bench, index, figure, &fault) || child_is_interrupted())
-		return;
-	report_fault(bench, index, fault.text);
-	peer_stop(&bench->peers[index]);
-	bench->running[index] = false;
+	if (!bench->program->measure(bench, index, figure, &fault) && !child_is_interrupted())
+		bench_fail(bench, index, fault.text);
 }
 
 static void run_round(struct bench *bench, uint32_t round)
@@ -101,7 +100,7 @@ static void run_round(struct bench *bench, uint32_t round)
 		if (child_is_interrupted() || !bench->running[index])
 			continue;
 		show_progress(bench, round, index, at / PEER_COUNT);
-		measure(bench, index, at / PEER_COUNT);
+		bench_measure(bench, index, at / PEER_COUNT);
 	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
@@ -226,6 +225,8 @@ static int run(struct bench *bench)
 		fflush(stdout);
 		for (uint32_t round = 0; round < bench->options.rounds; round++)
 			run_round(bench, round);
+		if (bench->program->after != NULL)
+			bench->program->after(bench);
 		status = finish(bench);
 	}
 	child_fini();

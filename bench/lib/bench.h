@@ -38,6 +38,7 @@ struct bench_program {
 	void (*describe)(const struct bench *bench, uint32_t figure, char text[FAULT_TEXT_SIZE]);
 	/* Takes one reading. False after a fault, or when interrupted. */
 	bool (*measure)(struct bench *bench, uint32_t index, uint32_t figure, struct fault *fault);
+	void (*after)(struct bench *bench); /* behind the rounds, for readings of another kind; may be NULL */
 	void (*print)(const struct bench *bench);
 	json_t *(*rows)(const struct bench *bench);
 	void (*settings)(const struct bench *bench, json_t *settings); /* adds its own; may be NULL */
@@ -45,6 +46,10 @@ struct bench_program {
 
 /* Everything from the command line to the exit status. */
 int bench_main(const struct bench_program *program, int argument_count, char **arguments);
+/* Takes that reading; a fault is reported and ends the peer. */
+void bench_measure(struct bench *bench, uint32_t index, uint32_t figure);
+/* Says what is at fault, shows the end of its log, and stops the peer. */
+void bench_fail(struct bench *bench, uint32_t index, const char *text);
 /* CPU seconds so far. A fault when a process has ended. */
 double bench_cpu_seconds(struct bench *bench, uint32_t index, enum peer_part part, struct fault *fault);
 /* Where that peer is in the table. PEER_COUNT: nowhere. */

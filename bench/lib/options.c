@@ -118,6 +118,9 @@ static bool take(struct options *options, int letter, char *value)
 		return read_number(value, OPTIONS_STREAMS_LIMIT, &options->idle_streams);
 	case 'L':
 		return read_number(value, OPTIONS_STREAMS_LIMIT, &options->idle_links);
+	case 'k':
+		options->count = true;
+		return true;
 	case 'b':
 		options->bulk = true;
 		return true;

@@ -42,6 +42,7 @@ struct options {
 	const char *peers[PEER_COUNT];
 	uint32_t peer_count;           /* 0: all that are installed */
 	bool json, quick, host_network;
+	bool count;                    /* a further round that counts system calls and copies */
 };
 
 /* Fills everything, defaults included. Negative: go on; else the status to exit with. */

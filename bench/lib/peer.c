@@ -33,6 +33,7 @@ static const char *value_of(const struct peer *peer, const struct peer_setup *se
 	    {"tunnel", setup->tunnel, 0},
 	    {"self", setup->self, 0},
 	    {"engine", setup->engine, 0},
+	    {"level", setup->counts ? "debug" : "info", 0},
 	    {"user", user_name(), 0},
 	    {"near", NULL, peer->near},
 	    {"far", NULL, peer->far},
@@ -234,6 +235,26 @@ void peer_log_tail(const struct peer *peer, const struct peer_setup *setup, char
 		rewind(file);
 	text[fread(text, 1, size - 1, file)] = 0;
 	fclose(file);
+}
+
+bool peer_counter(const struct peer *peer, const struct peer_setup *setup, const char *name, uint64_t *sum)
+{
+	static const char line[] = " counters ";
+	char tail[8192], fact[64];
+	uint32_t ends = 0;
+
+	*sum = 0;
+	snprintf(fact, sizeof(fact), " %s=", name);
+	peer_log_tail(peer, setup, tail, sizeof(tail));
+	for (size_t at = strlen(tail); at-- > 0 && ends < PEER_PROCESS_COUNT;) {
+		if (strncmp(tail + at, line, strlen(line)) != 0)
+			continue;
+		const char *end = tail + at + strcspn(tail + at, "\n"), *found = strstr(tail + at, fact);
+		if (found != NULL && found < end)
+			*sum += strtoull(found + strlen(fact), NULL, 10);
+		ends++;
+	}
+	return ends == PEER_PROCESS_COUNT;
 }
 
 static bool start_end(struct peer *peer, const struct peer_setup *setup, uint32_t index)

@@ -21,6 +21,7 @@ struct peer_setup {
 	const char *tunnel;          /* path of the product */
 	const char *engine;
 	uint32_t cores;
+	bool counts;                 /* ours logs its counters at its end */
 	int listener;                /* the origin's */
 	uint16_t origin;
 	char self[CHILD_PATH_SIZE];
@@ -55,6 +56,8 @@ bool peer_restart(struct peer *peer, const struct peer_setup *setup);
 void peer_stop(struct peer *peer);
 /* CPU seconds of both ends so far. Negative: one of them is gone. */
 double peer_cpu_seconds(const struct peer *peer);
+/* Sum of one counter of ours over both ends, once they are stopped. False: they have not logged it. */
+bool peer_counter(const struct peer *peer, const struct peer_setup *setup, const char *name, uint64_t *sum);
 /* The end of its log, for messages about a failure. */
 void peer_log_tail(const struct peer *peer, const struct peer_setup *setup, char *text, size_t size);
 

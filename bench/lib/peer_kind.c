@@ -136,8 +136,10 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 		.version = "${tunnel} --version",
 		.version_after = "tunnel ",
 		.files = {{"gateway.yaml", TUNNEL_GATEWAY}, {"client.yaml", TUNNEL_CLIENT}},
-		.start = {"${tunnel} --config ${dir}/gateway.yaml --cores ${cores} --engine ${engine}",
-			  "${tunnel} --config ${dir}/client.yaml --cores ${cores} --engine ${engine}"},
+		.start = {"${tunnel} --config ${dir}/gateway.yaml --cores ${cores} --engine ${engine}"
+			  " --log-level ${level}",
+			  "${tunnel} --config ${dir}/client.yaml --cores ${cores} --engine ${engine}"
+			  " --log-level ${level}"},
 	},
 	{
 		.name = "copy",

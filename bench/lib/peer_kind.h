@@ -1,7 +1,7 @@
 /* bench/lib/peer_kind.h - one entry of the table of peers: everything that is particular to one of them.
  *
  * Owner: the program, constant. Templates know ${dir} ${near} ${far} ${origin} ${cores} ${engine} ${tunnel}
- * ${self} ${user} ${master}. The first word of a command is a program, found as a shell would;
+ * ${level} ${self} ${user} ${master}. The first word of a command is a program, found as a shell would;
  * words end at a space and nothing is quoted; "-N=" stands for -N with an empty argument.
  */
 #ifndef BENCH_LIB_PEER_KIND_H
