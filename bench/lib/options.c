@@ -33,7 +33,7 @@ static void print_help(const struct options *options, const struct options_progr
 	       "  --seconds S       of each reading (default 1)\n"
 	       "  --rounds N        readings of each figure (default 5)\n"
 	       "  --engine E        of our ends: auto, io_uring or epoll (default auto)\n"
-	       "  --peer NAME,...   tunnel, copy, sealed, haproxy, nginx, stunnel, ssh;\n"
+	       "  --peer NAME,...   tunnel, copy, sealed, haproxy, nginx, stunnel, ssh, chisel, frp;\n"
 	       "                    may be repeated (default: all that are installed; tunnel always is)\n"
 	       "  --tunnel PATH     our program (default: beside or above this one)\n"
 	       "  --json            for machines; bench/README.md has the schema\n"

@@ -125,6 +125,36 @@
 	" -o UserKnownHostsFile=${dir}/known_hosts -o ExitOnForwardFailure=yes" \
 	" -R 127.0.0.1:${near}:127.0.0.1:${origin} ${user}@127.0.0.1"
 
+/* Programs of Go take a number of threads from the environment; without the second setting two ends of Go
+ * 1.24 would add ML-KEM to X25519. */
+#define GO "env GOMAXPROCS=${cores} GODEBUG=tlsmlkem=0 "
+
+#define FRP_BOTH \
+	"auth.token = \"" TUNNEL_KEY "\"\n" \
+	"log.level = \"warn\"\n" \
+	"transport.tcpMux = true\n"
+
+#define FRP_SERVER FRP_BOTH \
+	"bindAddr = \"127.0.0.1\"\n" \
+	"bindPort = ${far}\n" \
+	"proxyBindAddr = \"127.0.0.1\"\n" \
+	"transport.tls.force = true\n" \
+	"transport.tls.certFile = \"${dir}/cert.pem\"\n" \
+	"transport.tls.keyFile = \"${dir}/key.pem\"\n"
+
+#define FRP_CLIENT FRP_BOTH \
+	"serverAddr = \"127.0.0.1\"\n" \
+	"serverPort = ${far}\n" \
+	"transport.tls.enable = true\n" \
+	"transport.tls.trustedCaFile = \"${dir}/cert.pem\"\n" \
+	"transport.tls.serverName = \"localhost\"\n" \
+	"[[proxies]]\n" \
+	"name = \"bench\"\n" \
+	"type = \"tcp\"\n" \
+	"localIP = \"127.0.0.1\"\n" \
+	"localPort = ${origin}\n" \
+	"remotePort = ${near}\n"
+
 /* clang-format on */
 
 const struct peer_kind peer_kinds[PEER_COUNT] = {
@@ -198,5 +228,25 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 		.prepare = {"ssh-keygen -q -t ecdsa -b 256 -N= -f ${dir}/ssh_host",
 			    "ssh-keygen -q -t ecdsa -b 256 -N= -f ${dir}/ssh_user"},
 		.start = {"sshd -D -e -f ${dir}/sshd_config", SSH_CLIENT},
+	},
+	{
+		.name = "chisel",
+		.tls = "SSH inside WebSocket inside TLS 1.3, as Go chooses",
+		.programs = {"chisel"},
+		.version = "chisel --version",
+		.version_after = "",
+		.start = {GO "chisel server --host 127.0.0.1 --port ${far} --reverse"
+			     " --tls-cert ${dir}/cert.pem --tls-key ${dir}/key.pem",
+			  GO "chisel client --tls-ca ${dir}/cert.pem https://127.0.0.1:${far}"
+			     " R:127.0.0.1:${near}:127.0.0.1:${origin}"},
+	},
+	{
+		.name = "frp",
+		.tls = "yamux inside TLS 1.3, as Go chooses",
+		.programs = {"frps", "frpc"},
+		.version = "frps --version",
+		.version_after = "",
+		.files = {{"frps.toml", FRP_SERVER}, {"frpc.toml", FRP_CLIENT}},
+		.start = {GO "frps -c ${dir}/frps.toml", GO "frpc -c ${dir}/frpc.toml"},
 	},
 };
