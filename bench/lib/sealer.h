@@ -15,7 +15,7 @@
 enum {
 	SEALER_HEADER_SIZE = 5,
 	SEALER_RECORD_SIZE = SEALER_HEADER_SIZE + TLS_RECORD_MAX + 1 + 16,
-	SEALER_RECORDS = 16,                                   /* that are sealed or opened at once */
+	SEALER_RECORDS = 16, /* that are sealed or opened at once */
 	SEALER_SPACE = SEALER_RECORDS * SEALER_RECORD_SIZE,
 };
 
