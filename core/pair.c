@@ -80,7 +80,6 @@ static void source_resume(struct pair *pair, int side)
 		return;
 	link_remove(&source->source_link);
 	source->session->blocked = false;
-	source->session->sparing = flow_is_crowded(pair, side);
 	if (!link_is_linked(&source->session->readable_link))
 		list_push(&pair->hub->readable, &source->session->readable_link);
 }

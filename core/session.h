@@ -45,7 +45,7 @@ struct session {
 	bool client;                        /* we dialled */
 	bool ready, held, draining;
 	bool blocked;                       /* a flow is full: not read until it drains */
-	bool sparing;                       /* a conn to somebody crowded: read one buffer at a time */
+	bool sparing;                       /* for somebody crowded, last: read one buffer at a time */
 	bool pushes_back;                   /* queued_bytes was at its limit: sources are blocked */
 	bool owes, slot_full, chunk_valid, input_ended, had_channel;
 	enum session_state state;
