@@ -45,6 +45,8 @@ struct channel *channel_create(struct session *session, struct pair *pair, int s
 	session->queued_bytes += pair->flow[!side].bytes;
 	list_push(&session->channels, &channel->session_link);
 	session->channel_count++;
+	if (session->burden)
+		burden_show_channels(session->burden, session->channel_count);
 	session->had_channel = true;
 	hub->channel_count++;
 	return channel;
@@ -188,6 +190,8 @@ static void channel_destroy(struct channel *channel)
 	memory_release(&hub->memory, channel, sizeof *channel + session->wire->channel_size);
 	hub->channel_count--;
 	session->channel_count--;
+	if (session->burden)
+		burden_show_channels(session->burden, session->channel_count);
 	if (session->channel_count == 0 && (session->traits & TRAIT_CONN || session->draining))
 		session_touch(session);   /* the pump ends it */
 }

@@ -22,6 +22,7 @@ enum {
 	CONFIG_KEY_MIN = 16,             /* bytes of an auth_key */
 	CONFIG_KEY_MAX = 1024,
 	CONFIG_PIN_SIZE = 32,
+	CONFIG_LINKS_MAX = 64,           /* of one client */
 };
 
 /* A host name or address literal, and a port; resolved when it is used. */
@@ -92,6 +93,7 @@ struct config_client {
 	struct config_reconnect reconnect;
 	struct secret auth_key;
 	enum config_generation generation;
+	uint32_t links;                  /* to a gateway that takes several; else one is made */
 	uint32_t local_retries;          /* connects to the local service in all, at least 1 */
 	struct duration local_retry_delay;
 	struct config_proxy *proxies;

@@ -123,6 +123,13 @@ static void read_retries(struct config_reader *reader, const struct config_node 
 		*(uint32_t *)field = (uint32_t)number;
 }
 
+static void read_links(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	uint64_t number;
+	if (config_number(reader, node, 1, CONFIG_LINKS_MAX, &number))
+		*(uint32_t *)field = (uint32_t)number;
+}
+
 static void read_proxies(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	struct config_client *client = field;
@@ -154,12 +161,12 @@ static const struct config_key keys[] = {
 	{"auth_key", config_read_key, FIELD(config_client, auth_key), false},
 	{"auth_key_file", config_read_key_file, FIELD(config_client, auth_key), false},
 	{"generation", read_generation, FIELD(config_client, generation), false},
+	{"links", read_links, FIELD(config_client, links), false},
 	{"local_retries", read_retries, FIELD(config_client, local_retries), false},
 	{"local_retry_delay", config_read_span, FIELD(config_client, local_retry_delay), false},
 	{"proxies", read_proxies, 0, false},
 	{"visitors", read_visitors, 0, false},
-	LATER("upstream_proxy"), LATER("plaintext"), LATER("resume"), LATER("path"), LATER("links"),
-	LATER("forwarders"),
+	LATER("upstream_proxy"), LATER("plaintext"), LATER("resume"), LATER("path"), LATER("forwarders"),
 };
 
 static const char *const foreign[] = {
@@ -261,6 +268,7 @@ void config_read_client(struct config_reader *reader, const struct config_node *
 	struct config_client *client = field;
 	*client = (struct config_client){
 		.reconnect = {.enabled = true, .min = DURATION_S(5), .max = DURATION_S(60)},
+		.links = 1,
 		.local_retries = 3,
 		.local_retry_delay = DURATION_S(1),
 	};

@@ -54,6 +54,7 @@ struct target {
 	bool published;          /* `host` is the name of something published; it may be empty (port alone) */
 	uint16_t port;
 	uint32_t service; /* over a ferry: index of the service that asks, hence of the one that answers */
+	uint64_t link;    /* to another worker: which of the links there was chosen; 0: none was */
 	char host[HOST_SIZE];
 };
 
@@ -62,14 +63,16 @@ enum feature { /* what both ends of one link have shown (design: extensions) */
 		   1, /* the peer is this program: half-close is on, CLOSE and RESET are told apart */
 	       FEATURE_SOURCE = 2,
 	       FEATURE_VERDICT = 4,
+	       FEATURE_LINKS = 8, /* several links of one client share what it publishes; needs an instance */
 };
 
-enum { INSTANCE_SIZE = 16 };
+enum { INSTANCE_SIZE = 16, LINKS_MAX = 64 /* of one client */ };
 
 struct credentials {
 	struct slice user, secret, group;
 	uint32_t features;                  /* enum feature bits that the sender has shown */
 	uint8_t instance[INSTANCE_SIZE];    /* the same on every link of one client; zero: not shown */
+	uint32_t link;                      /* FEATURE_LINKS: which of them, from 0 */
 };
 
 /* One thing that a client offers to be reached. Strings are borrowed and terminated. */

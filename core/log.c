@@ -159,7 +159,8 @@ static void add_facts(struct line *line, const struct log_fact *facts, size_t co
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t before = line->size;
-		add_fact(line, &facts[i]);
+		if (facts[i].name)
+			add_fact(line, &facts[i]);
 		if (!line->cut)
 			continue;
 		if (format_now == LOG_JSON)

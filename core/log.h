@@ -17,7 +17,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE, LOG_LEVEL_
 enum log_format { LOG_TEXT, LOG_JSON };
 
 struct log_fact {
-	const char *name;
+	const char *name;  /* NULL: the fact is left out */
 	const char *text;  /* NULL: a number */
 	struct slice bytes;
 	int64_t number;

@@ -11,6 +11,7 @@
 #ifndef CORE_SESSION_H
 #define CORE_SESSION_H
 
+#include "core/burden.h"
 #include "core/idtable.h"
 #include "core/list.h"
 #include "core/role.h"
@@ -42,6 +43,7 @@ struct session {
 	struct dial *dial;                  /* the worker is connecting it */
 	struct move *move;                  /* the worker is about to move it */
 	struct ferry_end *ferry;            /* a ferry's rings; else NULL */
+	struct burden *burden;              /* the role's, shown to other workers; NULL: nobody chooses it */
 	bool client;                        /* we dialled */
 	bool ready, held, draining;
 	bool blocked;                       /* a flow is full: not read until it drains */

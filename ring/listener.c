@@ -30,7 +30,6 @@ static void placed(struct hub *to, struct mail *mail)
 {
 	struct placement *placement = OWNER(mail, struct placement, mail);
 	struct worker *worker = worker_of(to);
-	atomic_fetch_sub_explicit(&worker->arriving, 1, memory_order_relaxed);
 	if (worker->stopping) {
 		struct address peer = {0};
 		ring_peer(worker->ring, placement->fd, &peer);
@@ -40,6 +39,8 @@ static void placed(struct hub *to, struct mail *mail)
 	} else {
 		stream_accept(worker, placement->fd, &placement->welcome);
 	}
+	worker_show_load(worker);                /* before it stops to count as arriving */
+	atomic_fetch_sub_explicit(&worker->arriving, 1, memory_order_relaxed);
 	mail_free(mail);
 }
 
@@ -50,6 +51,7 @@ static void place(struct listener *listener, int fd)
 	struct placement *placement = to == worker->hub.index ? NULL : mail_create(sizeof *placement);
 	if (!placement) {
 		stream_accept(worker, fd, &listener->welcome);
+		worker_show_load(worker);        /* links of one client come together: the next one is now */
 		return;
 	}
 	*placement =

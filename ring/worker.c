@@ -191,6 +191,8 @@ static void wake_ferries(struct worker *worker)
 
 static void pump(struct worker *worker, struct session *session)
 {
+	if (session->burden)                     /* also when there is no room to send: then it counts most */
+		burden_show_bytes(session->burden, session->queued_bytes);
 	if (session->stream) {
 		stream_pump(session->stream);
 		return;
@@ -351,7 +353,7 @@ bool worker_turn(struct worker *worker, struct instant deadline)
 		return_loans(worker);
 	wake_ferries(worker);
 	free_gone(worker);
-	atomic_store_explicit(&worker->load, hub->link_count + worker->half_open_count, memory_order_relaxed);
+	worker_show_load(worker);
 	atomic_store_explicit(&worker->busy, hub->pair_count + (hub->draining ? flushing(worker) : 0),
 			      memory_order_relaxed);
 	if (!worker->stopping || !is_let_go(worker))

@@ -63,6 +63,12 @@ void worker_drain(struct worker *worker);
 
 /* This worker's contexts for the settings, made at first use. NULL: they cannot be made (logged). */
 struct tls_endpoint *worker_endpoint(struct worker *worker, const struct tls_settings *settings);
+/* What acceptors see of its load, as it is now. */
+static inline void worker_show_load(struct worker *worker)
+{
+	atomic_store_explicit(&worker->load, worker->hub.link_count + worker->half_open_count,
+			      memory_order_relaxed);
+}
 /* Something waits for memory: everything is tried again soon. */
 void worker_starves(struct worker *worker);
 /* The worker of a hub. */

@@ -95,6 +95,20 @@ static void instance_of(const json_t *object, uint8_t instance[INSTANCE_SIZE])
 	memcpy(instance, bytes, sizeof bytes);
 }
 
+/* Which of its client's links this is. Without an instance or a number there is but one. */
+static void link_of(const json_t *object, struct credentials *credentials)
+{
+	static const uint8_t none[INSTANCE_SIZE];
+	int64_t number;
+	if (!(credentials->features & FEATURE_LINKS))
+		return;
+	if (memcmp(credentials->instance, none, sizeof none) != 0 &&
+	    json_member_integer(object, "link", 0, LINKS_MAX - 1, &number))
+		credentials->link = (uint32_t)number;
+	else
+		credentials->features &= ~(uint32_t)FEATURE_LINKS;
+}
+
 /* ---- what a server hears ---- */
 
 static enum status hear_authenticate(struct control *control, json_t *message, struct event *event,
@@ -110,6 +124,7 @@ static enum status hear_authenticate(struct control *control, json_t *message, s
 	control->login_id = json_incref(json_object_get(message, "id"));
 	control->credentials = (struct credentials){.secret = slice_of(key), .features = features_of(params)};
 	instance_of(params, control->credentials.instance);
+	link_of(params, &control->credentials);
 	control->shown_by_peer = control->credentials.features;
 	event->kind = EVENT_AUTH;
 	event->credentials = &control->credentials;

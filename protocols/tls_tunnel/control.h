@@ -19,7 +19,7 @@ enum {
 	CONTROL_LOGIN_MAX = 64 * 1024,		/* a peer that is not authenticated yet */
 	CONTROL_ITEMS_MAX = 10000,
 	CONTROL_UUID_SIZE = 37,
-	CONTROL_FEATURES = FEATURE_OURS, /* what a server may answer that it has */
+	CONTROL_FEATURES = FEATURE_OURS | FEATURE_LINKS, /* what a server may answer that it has */
 };
 
 enum exchange { EXCHANGE_NONE, EXCHANGE_ASKED, EXCHANGE_DONE };
@@ -79,7 +79,7 @@ static inline bool control_is_ours(const struct control *control)
 extern const struct feature_word {
 	const char *name;
 	enum feature bit;
-} feature_words[3];
+} feature_words[4];
 const char *level_word(uint8_t level);
 uint8_t level_of_word(const char *word);
 const char *note_word(enum note_kind kind); /* NULL for NOTE_TEXT */

@@ -2,10 +2,11 @@
 #include "core/log.h"
 #include "protocols/tls_tunnel/control.h"
 
-const struct feature_word feature_words[3] = {
+const struct feature_word feature_words[4] = {
     {"half-close", FEATURE_OURS},
     {"source", FEATURE_SOURCE},
     {"verdict", FEATURE_VERDICT},
+    {"links", FEATURE_LINKS},
 };
 
 const char *level_word(uint8_t level)

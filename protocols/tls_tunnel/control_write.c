@@ -70,6 +70,8 @@ static void say_authenticate(const struct event *event, struct json_text *text)
 	json_put_text(text, credentials->secret);
 	put_features(text, credentials->features);
 	put_instance(text, credentials->instance);
+	if (credentials->features & FEATURE_LINKS)
+		put_number(text, ",\"link\":", credentials->link);
 	put_string(text, ",\"protocol_version\":", protocol_version);
 	json_put(text, "},\"id\":1}");
 }

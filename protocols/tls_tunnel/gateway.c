@@ -1,7 +1,7 @@
 /* protocols/tls_tunnel/gateway.c - the gateway's service on one worker; see gateway.h. */
 #include <stdlib.h>
 
-#include "protocols/tls_tunnel/inside.h"
+#include "protocols/tls_tunnel/claims.h"
 #include "protocols/tls_tunnel/wire.h"
 
 static void public_opened(struct listening *listening, int error)
@@ -40,35 +40,28 @@ static void gateway_drain(struct service *service)
 	struct gateway *gateway = gateway_of(service);
 	if (gateway->public.asked)
 		hub_unlisten(service->hub, &gateway->public);
+	ports_drain(gateway);
 	for (struct link *link = gateway->offerings.next; link != &gateway->offerings; link = link->next) {
 		struct offering *offering = OWNER(link, struct offering, gateway_link);
-		offering_close(offering);
-		if (offering->session) {
-			session_say(offering->session, EVENT_GOAWAY);
-			session_drain(offering->session);
-		}
+		burden_close(offering->party.burden);
+		session_say(offering->session, EVENT_GOAWAY);
+		session_drain(offering->session);
 	}
 }
 
 static void gateway_destroy(struct service *service)
 {
 	struct gateway *gateway = gateway_of(service);
-	while (!list_is_empty(&gateway->offerings))
-		offering_free(OWNER(gateway->offerings.next, struct offering, gateway_link));
+	check(list_is_empty(&gateway->offerings));       /* they end with their links */
+	ports_fini(gateway);
 	claims_fini(gateway);
 	registry_fini(&gateway->registry);
 	free(gateway);
 }
 
-/* A visitor on another worker wants a link of this one. */
 static void gateway_ferried(struct service *service, const struct event *event)
 {
-	struct gateway *gateway = gateway_of(service);
-	const struct registry_entry *entry =
-	    registry_find(&gateway->registry, event->target->host, event->target->port);
-	struct session *link = entry ? entry->session : NULL;
-	if (!link || !channel_open(link, event->channel->pair, event->target))
-		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
+	user_ferried(gateway_of(service), event);
 }
 
 static const struct service_table table = {.name = "tls_tunnel gateway",
@@ -87,8 +80,9 @@ struct service *gateway_create(struct hub *hub, struct gateway_settings *setting
 	gateway->settings = settings;
 	registry_init(&gateway->registry);
 	list_init(&gateway->offerings);
+	list_init(&gateway->ports);
 	list_init(&gateway->claims);
-	list_init(&gateway->holders);
+	list_init(&gateway->parties);
 	hub->services[hub->service_count++] = &gateway->service;
 	return &gateway->service;
 }

@@ -2,9 +2,9 @@
  * whom.
  *
  * One service per worker. Links log in, publish and visit on the worker where they live; which (name, port)
- * belongs to which link is decided on worker 0 alone (claims.c) and known everywhere by replicas. A published
- * port is listened on by its link's worker (offering.c); its users reach the link there, a visitor reaches it
- * over a ferry.
+ * belongs to which links is decided on worker 0 alone (claims.c) and known everywhere by replicas. A
+ * published port is listened on by the worker of the first link that holds it (port.c). Its users go to the
+ * link that carries the least: those of a port move to its worker, a visitor takes a ferry there (user.c).
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_GATEWAY_H
 #define PROTOCOLS_TLS_TUNNEL_GATEWAY_H

@@ -1,4 +1,7 @@
 /* protocols/tls_tunnel/inside.h - what the files of the gateway role share. Not for others.
+ *
+ * A link's offering says what it wants to publish; a claim asks worker 0 for it; an entry of the registry
+ * says who holds it; a port is where users come in, one for each entry, however many links hold that.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_INSIDE_H
@@ -12,9 +15,9 @@ struct gateway {
 	struct gateway_settings *settings;
 	struct listening public;                 /* worker 0 */
 	struct registry registry;                /* replica */
-	struct link offerings;
+	struct link offerings, ports;
 	struct link claims;                      /* worker 0: those that wait for an answer */
-	struct link holders;                     /* worker 0: links that hold something */
+	struct link parties;                     /* worker 0: links whose claim was decided */
 };
 
 static inline struct gateway *gateway_of(struct service *service)
@@ -26,31 +29,43 @@ static inline struct gateway *gateway_at(struct hub *hub, uint32_t index)
 	return gateway_of(hub->services[index]);
 }
 
-/* ---- offering.c: what one link offers, and its listeners; outlives the link until they are closed ---- */
+/* A link, as one that wants or holds something. */
+struct party {
+	uint64_t link_id;
+	uint32_t worker;
+	uint8_t instance[INSTANCE_SIZE];         /* its client; zero: not shown */
+	bool shares;                             /* FEATURE_LINKS */
+	uint32_t number;                         /* which of its client's links */
+	struct burden *burden;                   /* a reference */
+};
+
+enum kinship {
+	KINSHIP_NONE,                            /* of somebody else */
+	KINSHIP_OLDER,                           /* the same link of the same client, before it came back */
+	KINSHIP_BESIDE,                          /* another link of the same client: they share */
+};
+
+/* ---- offering.c: what one link offers; it lives as long as the link ---- */
 
 struct offer {
-	struct offering *offering;
-	struct listening listening;
-	struct timer retry;
 	char name[HOST_SIZE], addr[ADDRESS_PATH_SIZE];
 	uint16_t port, local_port;
-	bool refused, listens;
-	uint8_t tries;
+	bool refused;
+	uint8_t tries;                           /* note: tries to bind so far */
 	enum note_kind note;                     /* NOTE_TEXT: none is pending */
-	int error;
+	int error;                               /* note */
 };
 
 struct offering {
 	struct link gateway_link;
 	struct gateway *gateway;
-	struct session *session;                 /* NULL: it has ended */
-	uint64_t link_id;
-	uint8_t instance[INSTANCE_SIZE];
+	struct session *session;
+	struct party party;
 	uint32_t features;
 	struct timer probe; /* a newer link wants what this one has: is it still there? */
 	struct instant probed_at;
-	bool probing, claimed, released;
-	uint32_t count, listeners;               /* offers; of them with a listener that is not closed */
+	bool probing;
+	uint32_t count;
 	struct offer offers[];
 };
 
@@ -58,36 +73,54 @@ struct offering {
 struct offering *offering_create(struct gateway *gateway, struct session *session,
 				 const struct credentials *shown, const struct publication *publications,
 				 uint32_t count);
-/* Listens on what was not refused. */
-void offering_listen(struct offering *offering);
-/* Stops listening; users that are connected stay. */
-void offering_close(struct offering *offering);
+/* NULL: that link has ended, or is another worker's. */
+struct offering *offering_find(struct gateway *gateway, uint64_t link_id);
 /* Asks the link for a sign of life; none within a second (5 s where the peer is not ours) ends it. */
 void offering_probe(struct offering *offering);
 /* Its peer has answered a ping. */
 void offering_answered(struct offering *offering);
+/* The port of that name could not be bound: if one of its holders is here, its client is told. */
+void offering_bind_failed(struct gateway *gateway, const char *name, uint16_t port, uint8_t tries, int error);
+/* Seconds from that try to bind (1..) to the next; 0: it was the last. */
+uint32_t bind_delay_s(uint8_t tries);
+/* The link has ended. */
 void offering_free(struct offering *offering);
-/* The link has ended: closes, then releases the claim. */
-void offering_end(struct offering *offering);
 /* Fills the next note that waits, if any. */
 bool offering_note(struct offering *offering, struct note *note, struct publication *about,
 		   char text[OFFER_TEXT_SIZE]);
 void offering_noted(struct offering *offering);
 
-/* ---- claims.c: worker 0 decides ---- */
+/* ---- port.c: a published address on one worker ---- */
+
+/* `peer`: the first holder's, for the log. */
+void port_open(struct gateway *gateway, const char *name, const char *addr, uint16_t port, const char *peer);
+/* Stops listening; users that are connected stay. claim_port_closed follows. */
+void port_close(struct gateway *gateway, const char *name, uint16_t port);
+/* The worker drains: all of them stop listening. */
+void ports_drain(struct gateway *gateway);
+void ports_fini(struct gateway *gateway);
+
+/* ---- claim.c: what workers say to each other about claims ---- */
 
 /* Asks for everything in the offering; the answer is link_claimed(). False: no memory. */
 bool claim_ask(struct offering *offering);
-/* Everything that this link held is free again. */
+/* Everything that this link holds or has asked for is free again. */
 void claim_release(struct offering *offering);
 /* What a probe of offering_probe found: alive. (Death shows as a release.) */
 void claim_survives(struct offering *offering);
-/* On worker 0. */
-void claims_fini(struct gateway *gateway);
+void claim_port_closed(struct gateway *gateway, const char *name, uint16_t port);
 
 /* ---- link.c ---- */
 
 /* The claim was decided: offers are marked refused or not. */
 void link_claimed(struct offering *offering);
+
+/* ---- user.c ---- */
+
+/* A visitor's link has said OPEN: its channel is joined to a link that holds the target, perhaps over a
+ * ferry. OK, or why not: NOT_FOUND, LIMIT. */
+enum reason user_visit(struct gateway *gateway, const struct event *event);
+/* The same at the other end of the ferry; refuses by itself. */
+void user_ferried(struct gateway *gateway, const struct event *event);
 
 #endif

@@ -46,14 +46,18 @@ static void link_auth(struct session *session, const struct event *event)
 	struct link_state *state = state_of(session);
 	const struct config_gateway *config = gateway_of(session->service)->settings->config;
 	state->shown.features = event->credentials->features;
+	state->shown.link = event->credentials->link;
 	memcpy(state->shown.instance, event->credentials->instance, sizeof state->shown.instance);
 	bool known = key_is_known(config, event->credentials->secret, &state->identity);
 	state->verdict = known ? REASON_OK : REASON_AUTH;
+	char number[12];
+	snprintf(number, sizeof number, "%u", state->shown.link + 1);
 	if (known) {
 		log_info("logged in", TEXT("peer", session->peer),
 			 TEXT("identity", state->identity ? state->identity->name : "shared key"),
 			 TEXT("peer_is", state->shown.features & FEATURE_OURS ? "tunnel" : "stock"),
-			 TEXT("tls", session->tls), NUMBER("worker", session->hub->index));
+			 TEXT("tls", session->tls), NUMBER("worker", session->hub->index),
+			 TEXT(state->shown.features & FEATURE_LINKS ? "link" : NULL, number));
 	} else {
 		hub_count(session->hub, COUNTER_logins_refused, 1);
 		text_copy(session->why_text, sizeof session->why_text, slice_of("wrong auth_key"));
@@ -191,33 +195,28 @@ void link_claimed(struct offering *offering)
 	if (state->partial)
 		session_say(session, EVENT_NOTE);
 	session_say(session, EVENT_PUBLISHED);
-	if (!all)
-		offering_listen(offering);
 }
 
 /* ---- visiting ---- */
 
 static void link_open(struct session *session, const struct event *event)
 {
-	struct gateway *gateway = gateway_of(session->service);
 	struct hub *hub = session->hub;
-	const struct registry_entry *entry =
-	    registry_find(&gateway->registry, event->target->host, event->target->port);
-	struct target target = *event->target;
-	struct session *to = NULL;
-	target.service = session->service->index;
-	if (entry)
-		to = entry->worker == hub->index ? entry->session : hub->ferries[entry->worker];
-	if (to && !hub->draining && channel_open(to, event->channel->pair, &target))
+	const struct target *target = event->target;
+	enum reason reason =
+	    hub->draining ? REASON_LIMIT : user_visit(gateway_of(session->service), event);
+	if (reason == REASON_OK)
 		return;
 	char text[CHANNEL_TEXT_SIZE];
 	snprintf(text, sizeof text, "Proxy '%s' with publish_port %u not found or client not connected",
-		 target.host, target.port);
-	channel_refuse(event->channel, REASON_NOT_FOUND, text);
+		 target->host, target->port);
 	if (hub_may_log(hub))
-		log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", target.host),
-			 NUMBER("port", target.port),
-			 TEXT("reason", to ? "no room" : "nothing is published under that name and port"));
+		log_info("visitor refused", TEXT("peer", session->peer), TEXT("name", target->host),
+			 NUMBER("port", target->port),
+			 TEXT("reason", reason == REASON_LIMIT
+					    ? "no room"
+					    : "nothing is published under that name and port"));
+	channel_refuse(event->channel, REASON_NOT_FOUND, text);
 }
 
 /* ---- the role ---- */
@@ -235,6 +234,8 @@ static void link_event(struct session *session, const struct event *event)
 		link_open(session, event);
 		break;
 	case EVENT_GOAWAY:
+		if (session->burden)
+			burden_close(session->burden);
 		session_drain(session);
 		break;
 	case EVENT_PONG:
@@ -302,8 +303,10 @@ static void link_ended(struct session *session)
 	struct gateway *gateway = gateway_of(session->service);
 	refusals_free(state);
 	registry_set_session(&gateway->registry, session->id, NULL);
-	if (state->offering)
-		offering_end(state->offering);
+	if (state->offering) {
+		claim_release(state->offering);
+		offering_free(state->offering);
+	}
 	hub_count(session->hub, COUNTER_links_closed, 1);
 	if (!state->authed && !hub_may_log(session->hub))
 		return;                  /* a stranger can do that as often as it likes */
@@ -320,23 +323,3 @@ const struct role role_gateway_link = {
 	.said = link_said,
 	.ended = link_ended,
 };
-
-/* ---- users of a published port ---- */
-
-static void user_event(struct session *session, const struct event *event)
-{
-	struct hub *hub = session->hub;
-	if (event->kind != EVENT_OPEN)
-		return;
-	const struct registry_entry *entry =
-	    registry_find(&gateway_of(session->service)->registry, event->target->host, event->target->port);
-	if (entry && entry->worker != hub->index) {
-		session_move(session, entry->worker);
-		return;
-	}
-	struct session *link = entry ? entry->session : NULL;
-	if (!link || !channel_open(link, event->channel->pair, event->target))
-		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
-}
-
-const struct role role_gateway_user = {.name = "published port", .event = user_event};

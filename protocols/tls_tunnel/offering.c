@@ -1,183 +1,102 @@
-/* protocols/tls_tunnel/offering.c - what one link publishes: listeners, their retries, and the probe of an
- * old link.
- *
- * An offering outlives its link until every listener is closed; only then is the claim released, so that
- * whoever takes the ports over can bind them at once.
+/* protocols/tls_tunnel/offering.c - what one link offers: the notes to its client about it, and the probe of
+ * an old link.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/log.h"
-#include "protocols/frontends/plain.h"
 #include "protocols/tls_tunnel/inside.h"
 #include "protocols/tls_tunnel/wire.h"
 
 /* Seconds before the next try to bind (TLS Tunnel 1.5: ten retries). */
 static const uint8_t bind_delays_s[BIND_TRIES_MAX] = {2, 4, 8, 16, 32, 60, 60, 60, 60, 60};
 
-static void offer_opened(struct listening *listening, int error);
-static void offer_closed(struct listening *listening);
-static void offer_retry(struct timer *timer);
 static void offering_probed(struct timer *timer);
+
+static struct offering *offering_of(struct link *link) { return OWNER(link, struct offering, gateway_link); }
+
+uint32_t bind_delay_s(uint8_t tries) { return tries <= BIND_TRIES_MAX ? bind_delays_s[tries - 1] : 0; }
 
 struct offering *offering_create(struct gateway *gateway, struct session *session,
 				 const struct credentials *shown, const struct publication *publications,
 				 uint32_t count)
 {
 	struct offering *offering = calloc(1, sizeof *offering + count * sizeof *offering->offers);
-	if (!offering)
+	struct burden *burden = offering ? burden_create() : NULL;
+	if (!burden) {
+		free(offering);
 		return NULL;
+	}
 	offering->gateway = gateway;
 	offering->session = session;
-	offering->link_id = session->id;
+	offering->party = (struct party){.link_id = session->id,
+					 .worker = session->hub->index,
+					 .shares = shown->features & FEATURE_LINKS,
+					 .number = shown->link,
+					 .burden = burden};
+	memcpy(offering->party.instance, shown->instance, INSTANCE_SIZE);
 	offering->features = shown->features;
-	memcpy(offering->instance, shown->instance, sizeof offering->instance);
 	offering->probe.expired = offering_probed;
 	for (uint32_t i = 0; i < count; i++) {
 		if (publications[i].visitor)
 			continue;
 		struct offer *offer = &offering->offers[offering->count++];
-		offer->offering = offering;
-		offer->retry.expired = offer_retry;
 		offer->port = publications[i].publish_port;
 		offer->local_port = publications[i].local_port;
 		text_copy(offer->name, sizeof offer->name, slice_of(publications[i].name));
 		text_copy(offer->addr, sizeof offer->addr, slice_of(publications[i].publish_addr));
 	}
+	session->burden = burden;
+	burden_open(burden);
 	list_push(&gateway->offerings, &offering->gateway_link);
 	return offering;
 }
 
 void offering_free(struct offering *offering)
 {
+	burden_close(offering->party.burden);
+	offering->session->burden = NULL;
+	burden_unref(offering->party.burden);
 	timer_disarm(&offering->probe);
-	for (uint32_t i = 0; i < offering->count; i++)
-		timer_disarm(&offering->offers[i].retry);
 	link_remove(&offering->gateway_link);
 	free(offering);
 }
 
-/* ---- listening ---- */
-
-static void offer_listen(struct offer *offer)
+struct offering *offering_find(struct gateway *gateway, uint64_t link_id)
 {
-	struct gateway *gateway = offer->offering->gateway;
-	struct address address;
-	char text[ADDRESS_PATH_SIZE + 16];
-	offer->offering->listeners++;            /* until it is closed, or told that it could not open */
-	/* publish_addr and port are put together as they are, so an IPv6 address may come with brackets or
-	 * without */
-	if (!address_of_literal(&address, offer->addr, offer->port)) {
-		snprintf(text, sizeof text, "%s:%u", offer->addr, offer->port);
-		if (!address_parse(&address, text) || address.family == ADDRESS_UNIX) {
-			offer_opened(&offer->listening, -EADDRNOTAVAIL);
-			return;
-		}
-	}
-	offer->listening = (struct listening){
-	    .address = address,
-	    .service = &gateway->service,
-	    .wire = &wire_plain,
-	    .carrier = &carrier_raw,
-	    .role = &role_gateway_user,
-	    .target = {.published = true, .port = offer->port, .service = gateway->service.index},
-	    .opened = offer_opened,
-	    .closed = offer_closed};
-	text_copy(offer->listening.target.host, HOST_SIZE, slice_of(offer->name));
-	hub_listen(gateway->service.hub, &offer->listening);
-}
-
-void offering_listen(struct offering *offering)
-{
-	for (uint32_t i = 0; i < offering->count; i++)
-		if (!offering->offers[i].refused)
-			offer_listen(&offering->offers[i]);
-}
-
-static void offering_done(struct offering *offering)
-{
-	if (offering->session || offering->listeners || offering->released)
-		return;
-	offering->released = true;
-	if (offering->claimed)
-		claim_release(offering);
-	offering_free(offering);
-}
-
-static void offer_opened(struct listening *listening, int error)
-{
-	struct offer *offer = OWNER(listening, struct offer, listening);
-	struct offering *offering = offer->offering;
-	struct hub *hub = offering->gateway->service.hub;
-	char where[ADDRESS_TEXT_SIZE];
-	if (error == 0) {
-		offer->listens = true;
-		log_info("published", TEXT("name", offer->name),
-			 TEXT("address", address_format(&listening->address, where)),
-			 TEXT("peer", offering->session ? offering->session->peer : ""));
-		if (!offering->session || hub->draining) {
-			offer->listens = false;
-			hub_unlisten(hub, listening);
-		}
-		return;
-	}
-	offering->listeners--;
-	if (!offering->session) {
-		offering_done(offering);
-		return;
-	}
-	offer->error = error;
-	bool again = offer->tries < BIND_TRIES_MAX;
-	offer->note = again ? NOTE_BIND_RETRY : NOTE_BIND_FAILED;
-	if (hub_may_log(hub))
-		log_warn(again ? "cannot publish, will try again" : "cannot publish",
-			 TEXT("name", offer->name), NUMBER("port", offer->port),
-			 TEXT("reason", error == -EADDRINUSE ? "another process or client has the port"
-							     : reason_text(reason_of_errno(error))),
-			 NUMBER("retry_s", again ? bind_delays_s[offer->tries] : 0));
-	if (again)
-		timer_arm(&hub->wheel, &offer->retry,
-			  instant_after(hub->now, DURATION_S(bind_delays_s[offer->tries++])));
-	session_say(offering->session, EVENT_NOTE);
-}
-
-static void offer_retry(struct timer *timer)
-{
-	struct offer *offer = OWNER(timer, struct offer, retry);
-	if (offer->offering->session)
-		offer_listen(offer);
-}
-
-static void offer_closed(struct listening *listening)
-{
-	struct offer *offer = OWNER(listening, struct offer, listening);
-	offer->listens = false;
-	offer->offering->listeners--;
-	offering_done(offer->offering);
-}
-
-void offering_close(struct offering *offering)
-{
-	for (uint32_t i = 0; i < offering->count; i++) {
-		struct offer *offer = &offering->offers[i];
-		timer_disarm(&offer->retry);
-		if (offer->listens && offer->listening.asked) {
-			offer->listens = false;
-			hub_unlisten(offering->gateway->service.hub, &offer->listening);
-		}
-	}
-}
-
-void offering_end(struct offering *offering)
-{
-	offering->session = NULL;
-	timer_disarm(&offering->probe);
-	offering_close(offering);
-	offering_done(offering);
+	for (struct link *link = gateway->offerings.next; link != &gateway->offerings; link = link->next)
+		if (offering_of(link)->party.link_id == link_id)
+			return offering_of(link);
+	return NULL;
 }
 
 /* ---- notes: one at a time, the state of each offer is the queue ---- */
+
+static struct offer *offer_find(struct offering *offering, const char *name, uint16_t port)
+{
+	for (uint32_t i = 0; i < offering->count; i++) {
+		struct offer *offer = &offering->offers[i];
+		if (!offer->refused && offer->port == port && strcmp(offer->name, name) == 0)
+			return offer;
+	}
+	return NULL;
+}
+
+void offering_bind_failed(struct gateway *gateway, const char *name, uint16_t port, uint8_t tries, int error)
+{
+	for (struct link *link = gateway->offerings.next; link != &gateway->offerings; link = link->next) {
+		struct offering *offering = offering_of(link);
+		const struct registry_entry *entry = registry_find(&gateway->registry, name, port);
+		struct offer *offer = offer_find(offering, name, port);
+		if (!offer || !entry || !registry_holder_of(entry, offering->party.link_id))
+			continue;
+		offer->error = error;
+		offer->tries = tries;
+		offer->note = bind_delay_s(tries) ? NOTE_BIND_RETRY : NOTE_BIND_FAILED;
+		session_say(offering->session, EVENT_NOTE);
+		return;                  /* one link tells its client for all of them */
+	}
+}
 
 /* As the original words it. */
 static void bind_error_text(const struct offer *offer, char text[OFFER_TEXT_SIZE])
@@ -208,9 +127,9 @@ bool offering_note(struct offering *offering, struct note *note, struct publicat
 				      .level = failed ? LOG_ERROR : LOG_WARN,
 				      .about = about,
 				      .text = slice_of(text),
-				      .retry = offer->tries,
+				      .retry = failed ? BIND_TRIES_MAX : offer->tries,
 				      .retry_max = BIND_TRIES_MAX,
-				      .delay_s = failed ? 0 : bind_delays_s[offer->tries - 1]};
+				      .delay_s = bind_delay_s(offer->tries)};
 		return true;
 	}
 	return false;
@@ -235,7 +154,7 @@ void offering_noted(struct offering *offering)
 void offering_probe(struct offering *offering)
 {
 	struct hub *hub = offering->gateway->service.hub;
-	if (offering->probing || !offering->session)
+	if (offering->probing)
 		return;
 	offering->probing = true;
 	offering->probed_at = hub->now;

@@ -1,6 +1,7 @@
 /* tests/sim/course.c - see course.h. */
 #include "tests/sim/course.h"
 
+#include "tests/sim/spread.h"
 #include "tests/sim/world.h"
 
 enum { CROWD_STAYS_NS = 200000000 };
@@ -132,6 +133,8 @@ void course_run(void)
 {
 	world_build();
 	start_all();
+	if (sim.scenario == SCENARIO_CALM)
+		spread_try();
 	if (sim.scenario == SCENARIO_SERVICE)
 		services_try();
 	run_faults();

@@ -111,6 +111,8 @@ void node_start(struct node *node)
 	for (size_t i = 0; i < INSTANCE_SIZE; i++)
 		node->client.instance[i] = (uint8_t)sim_below(256);
 	node->client.worker = (uint32_t)sim_below(node->worker_count);
+	if (!node->is_gateway && !(node->client.links = client_links_create(node->link_count)))
+		sim_fail("no memory for links");
 	ring_sim_host = node->host;
 	for (uint32_t i = 0; i < node->worker_count; i++) {
 		struct worker *worker = &process->workers[i];
@@ -189,6 +191,7 @@ static void session_check(const struct session *session)
 			check(link_is_linked(&channel->active_link) || channel->says & SAYS_RESET);
 	}
 	check(queued == session->queued_bytes && count == session->channel_count);
+	check(!session->burden || atomic_load(&session->burden->channels) == count);
 	check(session->state != SESSION_OPEN || session->blocked == blocked);
 	if (refusals_wait(session))
 		tally(TALLY_refusals_in_ring);
@@ -270,6 +273,8 @@ bool node_finish(struct node *node)
 			sim_fail("node %u still counts connections of host %u", node->host->index, i);
 	}
 	process_fini(&node->process);
+	client_links_destroy(node->client.links);
+	node->client.links = NULL;
 	if (node->host->fd_count)
 		sim_fail("node %u left %u descriptors open", node->host->index, node->host->fd_count);
 	node->state = NODE_OFF;
@@ -299,20 +304,25 @@ void node_kill(struct node *node, enum net_death how)
 
 /* ---- asking ---- */
 
+/* Only a link that is up shows what it carries. */
+static uint32_t links_up(const struct hub *hub)
+{
+	uint32_t count = 0;
+	for (const struct link *link = hub->sessions.next; link != &hub->sessions; link = link->next) {
+		const struct session *session = OWNER(link, struct session, hub_link);
+		count += session->burden && session->state == SESSION_OPEN && !session->draining;
+	}
+	return count;
+}
+
 bool node_is_ready(const struct node *node)
 {
 	if (node->state != NODE_RUNNING || node->is_intruder)
 		return false;
-	const struct hub *hub = &node->process.workers[node->client.worker].hub;
-	if (!hub->counters[COUNTER_links_opened])
-		return false;
-	for (const struct link *link = hub->sessions.next; link != &hub->sessions; link = link->next) {
-		const struct session *session = OWNER(link, struct session, hub_link);
-		if (session->wire == &wire_tls_tunnel && session->ready && session->state == SESSION_OPEN &&
-		    !session->draining)
-			return true;
-	}
-	return false;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < node->worker_count; i++)
+		count += links_up(&node->process.workers[i].hub);
+	return count == (node->is_stock ? 1 : node->link_count);
 }
 
 static void channel_trace(const struct channel *channel)

@@ -35,6 +35,7 @@ struct node {
 	enum node_state state;
 	struct net_host *host;
 	uint32_t worker_count;
+	uint32_t link_count;         /* of a client: what it asks for */
 	struct process process;
 	struct limits limits;
 	uint32_t receive_max;
@@ -70,7 +71,7 @@ void node_turn(struct node *node, uint32_t worker);
 int64_t node_next(const struct node *node);
 /* Every worker has stopped: frees it. False: not yet. */
 bool node_finish(struct node *node);
-/* A client whose link is up. */
+/* A client whose links are up. */
 bool node_is_ready(const struct node *node);
 /* The invariants of everything that it relays. */
 void node_check(const struct node *node);

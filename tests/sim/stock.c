@@ -1,8 +1,6 @@
-/* tests/sim/stock.c - see stock.h. The client's service is private to its file, so that file is compiled here
- * once more, and the linker takes this one.
- */
-#include "protocols/tls_tunnel/client.c"
-
+/* tests/sim/stock.c - see stock.h. */
 #include "tests/sim/stock.h"
+
+#include "protocols/tls_tunnel/client_inside.h"
 
 void client_become_stock(struct service *service) { client_of(service)->credentials.features = 0; }

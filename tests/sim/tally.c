@@ -30,6 +30,8 @@ void tally_log(const char *line, size_t size)
 		{"the gateway is going away", TALLY_goaways},
 		{"replaced by a newer connection", TALLY_takeovers},
 		{"a newer link wants its ports", TALLY_silent_links_ended},
+		{" link=2/", TALLY_further_links},
+		{"takes one link of a client", TALLY_single_links},
 		{"proxies refused: another client holds them", TALLY_ports_refused},
 		{"cannot publish, will try again", TALLY_binds_retried},
 	};

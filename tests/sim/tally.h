@@ -28,6 +28,8 @@
 	X(goaways)	      /* heard by a client */                                                        \
 	X(takeovers)	      /* an older link of the same client was replaced */                            \
 	X(silent_links_ended) /* of a client that wants its ports back and is not the same any more */       \
+	X(further_links)      /* a client's second one is up, or lost */                                     \
+	X(single_links)	      /* the gateway takes one, so a client that wants several has one */            \
 	X(ports_refused)      /* somebody else holds them, and lives */                                      \
 	X(binds_retried)                                                                                     \
 	X(dials_retried) X(refusals_in_ring) /* seen while they waited to be said */                         \

@@ -7,7 +7,7 @@
 #include "protocols/tls_tunnel/wire.h"
 #include "tests/sim/ring_sim.h"
 
-enum { STEPS_MAX = 6000000, STEP_NS_MAX = 20000 };
+enum { STEPS_MAX = 6000000, STEP_NS_MAX = 20000, LINKS_DRAWN_MAX = 5 };
 
 struct world world;
 static struct tls_certificate certificate;
@@ -49,7 +49,8 @@ static void limits_draw(struct limits *limits)
 	if (sim_below(2))
 		limits->process_memory = (size_t)sim_log_uniform(4 << 20, 64 << 20);
 	if (sim_below(2))
-		limits->connections_per_source = 2 + (uint32_t)sim_below(12);
+		limits->connections_per_source =
+		    (world.knobs.links ? 2 * LINKS_DRAWN_MAX : 2) + (uint32_t)sim_below(12);
 }
 
 static void gateway_build(struct node *node)
@@ -127,6 +128,7 @@ static void client_build(struct node *node, uint32_t index)
 	struct config_client *config = &node->client_config;
 	node->host = &net.hosts[HOST_CLIENTS + index - 1];
 	node->worker_count = 1 + (uint32_t)sim_below(2);
+	node->link_count = world.knobs.links ? 1 + (uint32_t)sim_below(LINKS_DRAWN_MAX) : 1;
 	node->endpoint = (struct config_endpoint){sim_below(2) ? "host1.example" : "10.0.1.1", GATEWAY_PORT};
 	*config = (struct config_client){
 	    .gateways = &node->endpoint,
@@ -193,6 +195,7 @@ static void knobs_draw(struct knobs *knobs)
 	knobs->stock =
 	    sim_below(6) == 0 && sim.scenario != SCENARIO_CONTEST && sim.scenario != SCENARIO_DRAIN;
 	knobs->rude = sim.scenario != SCENARIO_DRAIN && sim.scenario != SCENARIO_SERVICE && sim_below(3);
+	knobs->links = sim_below(3) == 0;
 	knobs->crowd = sim_below(sim.scenario == SCENARIO_STOP || limits ? 2 : 4) == 0;
 	bool many = limits || knobs->crowd;
 	knobs->users =

@@ -42,6 +42,7 @@ struct port {
 /* What the seed has drawn. */
 struct knobs {
 	bool tls, rude, contest, strict, stock;
+	bool links;                  /* clients may ask for several */
 	bool crowd;                  /* all users come at once */
 	uint32_t users;
 	uint32_t pause;              /* permille of turns after which a worker sleeps for a while */

@@ -137,7 +137,7 @@ static void everything_of_a_client(void **state)
 	     "    client_cert: c\n    client_key: k\n"
 	     "    reconnect: {enabled: false, min: 1s, max: 1s, retry_auth: true}\n"
 	     "    transport: tls\n    auth_key_file: key\n    generation: 1.5\n"
-	     "    local_retries: 7\n    local_retry_delay: 0\n"
+	     "    links: 4\n    local_retries: 7\n    local_retry_delay: 0\n"
 	     "    proxies: [{name: web, type: http/1.1, publish_addr: '::', publish_port: 8080, local_addr: "
 	     "db, local_port: 3000},\n"
 	     "      {name: ssh, proxy_type: ssh, publish_port: 22, local_port: 22}]\n"
@@ -158,6 +158,7 @@ static void everything_of_a_client(void **state)
 	assert_false(client->reconnect.enabled);
 	assert_true(client->reconnect.retry_auth);
 	assert_int_equal(client->generation, GENERATION_15);
+	assert_int_equal(client->links, 4);
 	assert_int_equal(client->local_retries, 7);
 	assert_int_equal(client->local_retry_delay.ns, 0);
 	assert_true(secret_is_equal(&client->auth_key, slice_of(key16)));

@@ -91,7 +91,8 @@ static void end(void)
 	take_mails();
 	take_requests();
 	take_mails();
-	assert_true(list_is_empty(&gateway->offerings) && list_is_empty(&gateway->holders));
+	assert_true(list_is_empty(&gateway->offerings) && list_is_empty(&gateway->ports) &&
+		    list_is_empty(&gateway->parties));
 	gateway->service.table->destroy(&gateway->service);
 	secret_fini(&config.auth_key);
 	world_close();
@@ -112,9 +113,9 @@ static void offer_is_let_go(void **state)
 	assert_non_null(registry_find(&gateway->registry, "good", 80));
 	session_end(world.link[SERVER], REASON_LOST, NULL, false);
 	world_bury();
-	assert_false(list_is_empty(&gateway->offerings)); /* its listener is not closed yet */
+	assert_false(list_is_empty(&gateway->ports)); /* its listener is not closed yet */
 	turns(4);
-	assert_true(list_is_empty(&gateway->offerings));
+	assert_true(list_is_empty(&gateway->ports));
 	assert_null(registry_find(&gateway->registry, "good", 80));
 	end();
 }
@@ -130,7 +131,7 @@ static void bad_address_beside_a_good_one(void **state)
 		sleep_s(3); /* the bad one is tried again */
 		session_end(world.link[SERVER], REASON_LOST, NULL, false);
 		world_bury();
-		assert_false(list_is_empty(&gateway->offerings));
+		assert_false(list_is_empty(&gateway->ports));
 		end();
 	}
 }
@@ -148,7 +149,7 @@ static void link_ends_before_its_listener_opens(void **state)
 		world_bury();
 		listen_error = fails ? -EADDRINUSE : 0;
 		turns(3);
-		assert_true(list_is_empty(&gateway->offerings));
+		assert_true(list_is_empty(&gateway->ports));
 		end();
 	}
 }

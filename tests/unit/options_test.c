@@ -299,6 +299,8 @@ static void values_are_checked_like_a_file(void **state)
 	     "--visit: bind_port must be"},
 	    {"tunnel client tls-tunnel://0123456789abcdef@h:1 --publish a=x:h:1",
 	     "--publish: publish_port must be"},
+	    {"tunnel client tls-tunnel://0123456789abcdef@h:1 --visit a:1=127.0.0.1:2 --links 65",
+	     "--links: links must be a number from 1 to 64"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct config config;

@@ -45,6 +45,10 @@ static void some_credentials(struct credentials *credentials)
 		credentials->features = FEATURE_OURS | (chance(2) ? FEATURE_SOURCE : 0);
 	for (size_t i = 0; chance(2) && i < INSTANCE_SIZE; i++)
 		credentials->instance[i] = (uint8_t)chance(256);
+	if (credentials->features && credentials->instance[0] && chance(2)) {
+		credentials->features |= FEATURE_LINKS;
+		credentials->link = (uint32_t)chance(LINKS_MAX);
+	}
 }
 
 static uint32_t some_publications(struct publication *list)
@@ -128,7 +132,7 @@ static void handshake(void)
 			 world.link_text[SERVER], world.link_text[CLIENT]);
 	expect_line(SERVER, &(struct event){.kind = EVENT_AUTH, .credentials = &client->credentials});
 	struct credentials answered = server->credentials;
-	answered.features &= client->credentials.features ? FEATURE_OURS : 0;
+	answered.features &= client->credentials.features ? FEATURE_OURS | FEATURE_LINKS : 0;
 	expect_line(CLIENT, &(struct event){.kind = EVENT_AUTHED, .credentials = &answered});
 	expect_line(SERVER, &(struct event){.kind = EVENT_PUBLISH,
 					    .publications = client->publications,

@@ -1,4 +1,4 @@
-/* tests/unit/table_test.c - the tables of ids and of published names, and mailboxes. */
+/* tests/unit/table_test.c - the table of ids, and mailboxes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "core/registry.h"
+#include "core/idtable.h"
+#include "core/request.h"
 #include "ring/mailbox.h"
 
 /* ---- ids ---- */
@@ -77,28 +78,6 @@ static void ids_without_memory(void **state)
 	idtable_fini(&poor);
 }
 
-/* ---- names ---- */
-
-static void names_and_ports(void **state)
-{
-	struct registry registry;
-	registry_init(&registry);
-	assert_non_null(registry_add(&registry, "web", 80, 1, 11));
-	assert_non_null(registry_add(&registry, "web", 81, 1, 11));
-	assert_non_null(registry_add(&registry, "db", 80, 2, 12));
-	assert_null(registry_find(&registry, "db", 81));
-	assert_null(registry_find(&registry, "we", 80));
-	assert_int_equal(registry_find(&registry, "db", 80)->worker, 2);
-	struct session *session = (struct session *)(void *)&registry;
-	registry_set_session(&registry, 11, session);
-	assert_ptr_equal(registry_find(&registry, "web", 81)->session, session);
-	assert_null(registry_find(&registry, "db", 80)->session);
-	registry_remove_link(&registry, 11);
-	assert_null(registry_find(&registry, "web", 80));
-	assert_non_null(registry_find(&registry, "db", 80));
-	registry_fini(&registry);
-}
-
 /* ---- mail ---- */
 
 enum { MAILS = 20000, SENDERS = 3 };
@@ -150,8 +129,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ids_grow_and_shrink), cmocka_unit_test(ids_of_any_size),
-	    cmocka_unit_test(ids_without_memory),  cmocka_unit_test(names_and_ports),
-	    cmocka_unit_test(mail_keeps_order),	   cmocka_unit_test(first_mail_wakes),
+	    cmocka_unit_test(ids_without_memory),  cmocka_unit_test(mail_keeps_order),
+	    cmocka_unit_test(first_mail_wakes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

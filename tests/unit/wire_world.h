@@ -268,6 +268,8 @@ static inline void event_add(struct script *script, const struct event *event)
 			  (const char *)event->credentials->secret.at);
 	if (event->credentials && event->credentials->features)
 		heard_add(script, " features %u", event->credentials->features);
+	if (event->kind == EVENT_AUTH && event->credentials->features & FEATURE_LINKS)
+		heard_add(script, " link %u", event->credentials->link);
 	for (size_t i = 0; event->kind == EVENT_AUTH && i < INSTANCE_SIZE; i++)
 		heard_add(script, "%s%02x", i ? "" : " ", event->credentials->instance[i]);
 	for (uint32_t i = 0; i < event->publication_count; i++) {

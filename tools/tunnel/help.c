@@ -54,6 +54,8 @@ static const struct topic {
 	 "      --publish NAME=PORT:HOST:PORT   the gateway's PORT leads to HOST:PORT here; repeatable\n"
 	 "      --visit NAME:PORT=HOST:PORT     HOST:PORT here leads to what is published as NAME and\n"
 	 "                                      PORT; repeatable\n"
+	 "      --links N          parallel links, one per core of both ends (1-64, default 1); a gateway\n"
+	 "                         that takes one link gets one\n"
 	 "      --auth-key-file F  the key, when it is not part of the URL\n"
 	 "      --client-cert FILE certificate for a gateway that asks for one, with --client-key\n"
 	 "      --client-key FILE  its private key\n",

@@ -155,6 +155,7 @@ static const struct option {
 	{"--auth-key-file", 0, false, ON(COMMAND_CLIENT), "client.auth_key_file", NULL},
 	{"--client-cert", 0, false, ON(COMMAND_CLIENT), "client.client_cert", NULL},
 	{"--client-key", 0, false, ON(COMMAND_CLIENT), "client.client_key", NULL},
+	{"--links", 0, false, ON(COMMAND_CLIENT), "client.links", NULL},
 	{"--publish", 0, false, ON(COMMAND_CLIENT), NULL, options_publish},
 	{"--visit", 0, false, ON(COMMAND_CLIENT), NULL, options_visit},
 	{"--socks", 0, false, ON(COMMAND_CLIENT), NULL, take_later},

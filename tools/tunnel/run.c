@@ -56,7 +56,8 @@ static void gateway_settings_fill(struct run *run)
 			     .tls_tunnel_role = &role_gateway_link}};
 }
 
-static void client_settings_fill(struct run *run, size_t index)
+/* False: no memory. */
+static bool client_settings_fill(struct run *run, size_t index)
 {
 	const struct config_client *config = &run->config->clients[index];
 	struct tls_settings *tls = &run->client_tls[index];
@@ -67,9 +68,11 @@ static void client_settings_fill(struct run *run, size_t index)
 	memcpy(tls->pin, config->pin, sizeof tls->pin);
 	run->clients[index] = (struct client_settings){.config = config,
 						       .tls = tls,
+						       .links = client_links_create(config->links),
 						       .worker = (uint32_t)index % run->process.worker_count,
 						       .ready = client_ready};
 	tls_random(run->clients[index].instance, sizeof run->clients[index].instance);
+	return run->clients[index].links;
 }
 
 /* Services have the same index on every worker. */
@@ -129,11 +132,14 @@ static uint32_t choose_cores(const struct config *config)
 }
 
 /* What the process may use at most: buffers and queues by their limit, besides what wolfSSL caches and the
- * kernel's queues take per worker. */
-static size_t memory_max(const struct limits *limits, uint32_t cores)
+ * kernel's queues take per worker, and TLS and its state per link of ours. */
+static size_t memory_max(const struct config *config, const struct limits *limits, uint32_t cores)
 {
-	enum { TLS_CACHE = 25 << 20, QUEUES = 1 << 20 };
-	return limits->process_memory + (size_t)cores * (TLS_CACHE + QUEUES);
+	enum { TLS_CACHE = 25 << 20, QUEUES = 1 << 20, LINK = 128 << 10 };
+	size_t links = 0;
+	for (size_t i = 0; i < config->client_count; i++)
+		links += config->clients[i].links;
+	return limits->process_memory + (size_t)cores * (TLS_CACHE + QUEUES) + links * LINK;
 }
 
 /* A setting that wolfSSL will not take must be known before anything runs. */
@@ -167,7 +173,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	if (!process->limits.process_memory)
 		process->limits.process_memory = machine_memory() / 2;
 	log_info("memory", NUMBER("buffers_max_mib", process->limits.process_memory >> 20),
-		 NUMBER("process_max_mib", memory_max(&process->limits, cores) >> 20));
+		 NUMBER("process_max_mib", memory_max(config, &process->limits, cores) >> 20));
 	process->populate = populate;
 	process->populate_state = run;
 	process->resolve = resolve;
@@ -181,7 +187,10 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	if (config->gateway.enabled && !settings_work(&run->gateway_tls, why))
 		return false;
 	for (size_t i = 0; i < config->client_count; i++) {
-		client_settings_fill(run, i);
+		if (!client_settings_fill(run, i)) {
+			snprintf(why, RUN_WHY_SIZE, "out of memory");
+			return false;
+		}
 		if (!settings_work(&run->client_tls[i], why))
 			return false;
 	}
@@ -311,6 +320,8 @@ void run_stop(struct run *run)
 	if (log_enabled(LOG_DEBUG))
 		log_counters(&run->process);
 	process_fini(&run->process);
+	for (size_t i = 0; i < run->config->client_count; i++)
+		client_links_destroy(run->clients[i].links);
 	close(run->news);
 	if (run->network >= 0)
 		close(run->network);

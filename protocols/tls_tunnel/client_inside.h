@@ -1,0 +1,69 @@
+/* protocols/tls_tunnel/client_inside.h - what the files of the client role share. Not for others.
+ *
+ * client.c has the service and the visitors, client_link.c the life of one link.
+ */
+#ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
+#define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
+
+#include "protocols/tls_tunnel/client.h"
+
+enum link_state { LINK_PARKED, LINK_WAITING, LINK_DIALLING, LINK_LOGIN, LINK_READY };
+
+enum { LINK_FACT_SIZE = 16 };
+
+struct client_link {
+	struct client *client;
+	uint32_t number;                     /* of settings->links->count */
+	enum link_state state;
+	struct session *session;
+	struct burden *burden;
+	struct timer timer;                  /* the next try */
+	struct timer probe;                  /* the network has changed: is the gateway still there? */
+	struct instant probed_at, ready_at;
+	struct duration delay, auth_delay;
+	uint32_t gateway;                    /* index of the one that it has tried last */
+	bool said;                           /* that it connects */
+	char fact[LINK_FACT_SIZE];           /* for logs: "2/4" */
+};
+
+struct visiting {
+	struct client *client;
+	const struct config_visitor *config;
+	struct listening listening;
+	struct timer retry;
+};
+
+struct client {
+	struct service service;
+	const struct client_settings *settings;
+	struct client_link *links;           /* those that live here */
+	uint32_t link_count;
+	struct credentials credentials;
+	struct publication *publications;
+	uint32_t publication_count, visiting_count;
+	bool draining, listening;
+	bool alone;                          /* the gateway takes one link, and that was said */
+	struct visiting *visiting;
+};
+
+static inline struct client *client_of(struct service *service)
+{
+	return OWNER(service, struct client, service);
+}
+
+/* ---- client.c ---- */
+/* The first link is up: local ports for visitors are opened, once. */
+void client_visitors_start(struct client *client);
+/* The gateway takes several links: parked ones on all workers begin. */
+void client_links_start(struct client *client);
+
+/* ---- client_link.c ---- */
+void client_link_init(struct client_link *link, struct client *client, uint32_t number);
+void client_link_fini(struct client_link *link);
+/* Dials, if it is not at it already. */
+void client_link_start(struct client_link *link);
+void client_link_drain(struct client_link *link);
+/* The old path may be dead without anybody having said so. */
+void client_link_network_changed(struct client_link *link);
+
+#endif
