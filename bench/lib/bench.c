@@ -115,8 +115,9 @@ static void print_head(const struct bench *bench)
 	printf("%s network, congestion control %s, of the load's own sockets %s\n",
 	       machine->private_network ? "private loopback" : "host's loopback", machine->congestion,
 	       machine->load_congestion);
-	printf("protocol %s, engine %s, %u worker%s each end; %u round%s of %g s; %s\n\n", options->protocol,
-	       options->engine, options->cores, options->cores == 1 ? "" : "s", options->rounds,
+	printf("protocol %s, engine %s, %u worker%s each end, %u link%s; %u round%s of %g s; %s\n\n",
+	       options->protocol, options->engine, options->cores, options->cores == 1 ? "" : "s",
+	       options->links, options->links == 1 ? "" : "s", options->rounds,
 	       options->rounds == 1 ? "" : "s", options->seconds,
 	       options->quick ? "every byte checked" : bench->program->checks);
 	for (uint32_t i = 0; i < PEER_COUNT; i++)
@@ -144,9 +145,9 @@ static json_t *settings_json(const struct bench *bench)
 {
 	const struct options *options = &bench->options;
 	json_t *settings =
-	    json_pack("{s:s, s:s, s:i, s:f, s:i, s:b}", "protocol", options->protocol, "engine",
-		      options->engine, "cores", (int)options->cores, "seconds", options->seconds, "rounds",
-		      (int)options->rounds, "quick", options->quick);
+	    json_pack("{s:s, s:s, s:i, s:i, s:f, s:i, s:b}", "protocol", options->protocol, "engine",
+		      options->engine, "cores", (int)options->cores, "links", (int)options->links, "seconds",
+		      options->seconds, "rounds", (int)options->rounds, "quick", options->quick);
 
 	if (bench->program->settings != NULL)
 		bench->program->settings(bench, settings);
@@ -185,6 +186,7 @@ static bool prepare(struct bench *bench)
 	bench->setup = (struct peer_setup){.directory = bench->directory, .tunnel = bench->options.tunnel};
 	bench->setup.engine = bench->options.engine;
 	bench->setup.cores = bench->options.cores;
+	bench->setup.links = bench->options.links;
 	snprintf(bench->setup.self, sizeof(bench->setup.self), "%s", bench->options.self);
 	bench->setup.listener = circuit_listen(&bench->setup.origin);
 	if (bench->setup.listener < 0) {

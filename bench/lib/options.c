@@ -7,11 +7,12 @@
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
-enum { CORES_LIMIT = 256, CONCURRENCY_LIMIT = 1024, NAMES_MAX = 32 };
+enum { CORES_LIMIT = 256, LINKS_LIMIT = 64, CONCURRENCY_LIMIT = 1024, NAMES_MAX = 32 };
 
 static const struct option names[] = {
     {"protocol", required_argument, NULL, 'P'},
     {"cores", required_argument, NULL, 'c'},
+    {"links", required_argument, NULL, 'l'},
     {"seconds", required_argument, NULL, 't'},
     {"rounds", required_argument, NULL, 'r'},
     {"engine", required_argument, NULL, 'e'},
@@ -29,6 +30,7 @@ static void print_help(const struct options *options, const struct options_progr
 	printf("usage: %s [OPTION]...\n%s\n\n"
 	       "  --protocol P      what our ends speak: tls-tunnel\n"
 	       "  --cores N         workers of each end (default 1)\n"
+	       "  --links N         links of our client to our gateway (default: as many as cores)\n"
 	       "%s"
 	       "  --seconds S       of each reading (default 1)\n"
 	       "  --rounds N        readings of each figure (default 5)\n"
@@ -110,6 +112,8 @@ static bool take(struct options *options, int letter, char *value)
 		return strcmp(value, "tls-tunnel") == 0;
 	case 'c':
 		return read_number(value, CORES_LIMIT, &options->cores);
+	case 'l':
+		return read_number(value, LINKS_LIMIT, &options->links);
 	case 's':
 		return add_streams(options, value);
 	case 'C':
@@ -182,6 +186,8 @@ static void set_defaults(struct options *options, const struct options_program *
 		memcpy(options->streams, numbers->streams, sizeof(numbers->streams));
 		options->stream_count = numbers->stream_count;
 	}
+	if (options->links == 0)
+		options->links = options->cores < LINKS_LIMIT ? options->cores : LINKS_LIMIT;
 	default_to(&options->concurrency, numbers->concurrency);
 	default_to(&options->idle_streams, numbers->idle_streams);
 	default_to(&options->idle_links, numbers->idle_links);

@@ -35,6 +35,7 @@ struct options {
 	char tunnel[CHILD_PATH_SIZE];
 	char self[CHILD_PATH_SIZE];
 	uint32_t cores, rounds;
+	uint32_t links;                /* of our client */
 	uint32_t streams[OPTIONS_STREAMS_MAX], stream_count;
 	uint32_t concurrency, idle_streams, idle_links;
 	bool bulk;

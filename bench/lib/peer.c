@@ -21,6 +21,15 @@ static const char *user_name(void)
 	return entry != NULL ? entry->pw_name : "root";
 }
 
+/* A line of our client's configuration, or none: versions with one link do not know the key. */
+static const char *links_line(const struct peer_setup *setup, char text[64])
+{
+	text[0] = 0;
+	if (setup->links > 1)
+		snprintf(text, 64, "  links: %u\n", setup->links);
+	return text;
+}
+
 /* The value of one name in a model; numbers are written into `text`. */
 static const char *value_of(const struct peer *peer, const struct peer_setup *setup, const char *name,
 			    char text[64])
@@ -42,6 +51,8 @@ static const char *value_of(const struct peer *peer, const struct peer_setup *se
 	    {"master", setup->cores > 1 ? "daemon off;\n" : "daemon off;\nmaster_process off;\n", 0},
 	};
 
+	if (strcmp(name, "links") == 0)
+		return links_line(setup, text);
 	for (size_t i = 0; i < COUNT_OF(values); i++) {
 		if (strcmp(values[i].name, name) != 0)
 			continue;

@@ -21,6 +21,7 @@ struct peer_setup {
 	const char *tunnel;          /* path of the product */
 	const char *engine;
 	uint32_t cores;
+	uint32_t links;              /* of our client */
 	bool counts;                 /* ours logs its counters at its end */
 	int listener;                /* the origin's */
 	uint16_t origin;

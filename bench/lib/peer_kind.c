@@ -18,6 +18,7 @@
 	"  gateway_addr: \"127.0.0.1:${far}\"\n" \
 	"  gateway_tls_cert: ${dir}/cert.pem\n" \
 	"  auth_key: \"" TUNNEL_KEY "\"\n" \
+	"${links}" \
 	"  proxies:\n" \
 	"    - {name: bench, type: tcp, publish_addr: 127.0.0.1, publish_port: ${near},\n" \
 	"       local_addr: 127.0.0.1, local_port: ${origin}}\n"
