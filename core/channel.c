@@ -128,7 +128,7 @@ void channel_ate(struct channel *channel, size_t size)
 	if (!(channel->traits & TRAIT_CREDIT) || channel->in_done)
 		return;
 	channel->consumed += size;
-	if (channel->consumed >= channel->window / 2)
+	if (channel->consumed >= window_step(channel))
 		channel_say(channel, SAYS_CREDIT);
 }
 

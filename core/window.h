@@ -1,7 +1,9 @@
 /* core/window.h - how much a peer may send on a channel before it hears from us again.
  *
  * A window starts small and doubles while half of it is used up within two round trips: then it, not the way,
- * is what holds the bytes back. It shrinks again when half of it lasts for long.
+ * is what holds the bytes back. It shrinks again when half of it lasts for long, or when the way has become
+ * short. A large one is granted again in small steps: a sender that hears of a half at a time stands still
+ * unless the window is half as much again as what is under way.
  *
  * Owner:  the channel. Thread: its worker.
  * Limits: WINDOW_MAX per channel, and what WINDOW_RATE fills in a round trip, but WINDOW_NEAR at least: a
@@ -21,10 +23,14 @@ enum {
 	WINDOW_RATE = 1024,             /* bytes a microsecond */
 	WINDOW_ROUND_TRIPS = 2,
 	WINDOW_SLOW_S = 2,              /* half a window that lasts so long was too large */
+	WINDOW_STEP = 512 * 1024,       /* what is consumed before it is granted again: so much, or */
+	WINDOW_STEPS = 16,              /* this part of a window where that is more, or half of a small one */
 };
 
 void window_begin(struct channel *channel);
-/* What the window should be from the next grant on; asked when half of it has been consumed. */
+/* How much is consumed before it is granted again. */
+uint64_t window_step(const struct channel *channel);
+/* What the window should be from the next grant on. */
 uint64_t window_next(const struct channel *channel);
 /* It is that now: `consumed`, and what it has grown by, have been granted. */
 void window_granted(struct channel *channel, uint64_t window);

@@ -95,6 +95,86 @@ static void shrinks_by_granting_less(void **state)
 	assert_int_equal(world.hub.window_growth, 0);
 }
 
+/* The peer sends so much, it is consumed `ms` later, and granted where that is due. Returns whether. */
+static bool eat(struct world *world, uint64_t size, int64_t ms)
+{
+	struct channel *channel = &world->channel;
+	world->hub.now = instant_after(world->hub.now, DURATION_MS(ms));
+	channel->granted -= size;
+	channel->consumed += size;
+	if (channel->consumed < window_step(channel))
+		return false;
+	window_granted(channel, window_next(channel));
+	assert_int_equal(channel->granted, channel->window);
+	return true;
+}
+
+/* The sender of a large one hears of it long before half of it is gone. */
+static void large_one_is_granted_in_steps(void **state)
+{
+	struct world world;
+	world_init(&world);
+	assert_false(eat(&world, LINK_WINDOW / 2 - 1, 0));
+	assert_true(eat(&world, 1, 0));
+	while (world.channel.window < WINDOW_MAX)
+		assert_true(eat(&world, window_step(&world.channel), 1));
+	assert_int_equal(window_step(&world.channel), WINDOW_MAX / WINDOW_STEPS);
+	world.channel.window = 4 * WINDOW_STEP;
+	assert_int_equal(window_step(&world.channel), WINDOW_STEP);
+	world.channel.window = WINDOW_STEP;
+	assert_int_equal(window_step(&world.channel), WINDOW_STEP / 2);
+}
+
+/* Steps are not halves: what is judged is how long a half lasts. */
+static void steps_are_judged_together(void **state)
+{
+	struct world world;
+	world_init(&world);
+	while (world.channel.window < WINDOW_MAX / 2)
+		eat(&world, window_step(&world.channel), 1);
+	for (int i = 0; i < 100; i++) {
+		assert_true(eat(&world, WINDOW_STEP, 2 * RTT_MS / 7));
+		assert_int_equal(world.channel.window, WINDOW_MAX / 2);
+	}
+	for (int i = 0; i < 16 && world.channel.window < WINDOW_MAX; i++)
+		assert_true(eat(&world, WINDOW_STEP, 1));
+	assert_int_equal(world.channel.window, WINDOW_MAX);
+}
+
+/* The stream goes on as fast as it was, but over a near way now: a reader that stops must not cost much. */
+static void shrinks_when_the_way_is_short(void **state)
+{
+	struct world world;
+	world_init(&world);
+	while (world.channel.window < WINDOW_MAX)
+		eat(&world, window_step(&world.channel), 1);
+	world.session.rtt = (struct duration){200000};
+	uint64_t eaten = 0;
+	for (; eaten < 4 * (uint64_t)WINDOW_MAX; eaten += WINDOW_STEP / 4)
+		eat(&world, WINDOW_STEP / 4, 0);
+	assert_int_equal(world.channel.window, 2 * WINDOW_NEAR);
+	assert_int_equal(world.hub.window_growth, 2 * WINDOW_NEAR - LINK_WINDOW);
+	assert_int_equal(world.hub.counters[COUNTER_windows_shrunk], 3);
+	assert_int_equal(world.hub.counters[COUNTER_windows_grown], 6);
+}
+
+/* After a rest the first half that is used up tells that it was too large. */
+static void shrinks_after_a_rest(void **state)
+{
+	struct world world;
+	world_init(&world);
+	while (world.channel.window < WINDOW_MAX)
+		eat(&world, window_step(&world.channel), 1);
+	assert_false(eat(&world, WINDOW_STEP, 3600 * 1000));
+	uint64_t eaten = 0;
+	while (world.channel.window > LINK_WINDOW) {
+		eat(&world, WINDOW_STEP / 8, 1000 * WINDOW_SLOW_S);
+		eaten += WINDOW_STEP / 8;
+	}
+	assert_in_range(eaten, WINDOW_MAX / 2, WINDOW_MAX * 3 / 2);
+	assert_int_equal(world.hub.window_growth, 0);
+}
+
 static void memory_bounds_growth(void **state)
 {
 	struct world world;
@@ -118,6 +198,10 @@ int main(void)
 		cmocka_unit_test(near_one_grows_little),
 		cmocka_unit_test(slow_one_stays),
 		cmocka_unit_test(shrinks_by_granting_less),
+		cmocka_unit_test(large_one_is_granted_in_steps),
+		cmocka_unit_test(steps_are_judged_together),
+		cmocka_unit_test(shrinks_when_the_way_is_short),
+		cmocka_unit_test(shrinks_after_a_rest),
 		cmocka_unit_test(memory_bounds_growth),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
