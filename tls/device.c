@@ -310,7 +310,7 @@ enum status device_start(enum tls_crypto crypto, char why[TLS_TEXT_SIZE])
 		close_ipsec_mb();
 		snprintf(why, TLS_TEXT_SIZE,
 			 "the installed ipsec-mb computes AES-GCM wrongly on this CPU: "
-			 "update libipsec-mb, or run with the crypto of wolfSSL");
+			 "update libipsec-mb, or set TUNNEL_CRYPTO=library");
 		return STATUS_IO;
 	}
 	if (wc_CryptoCb_RegisterDevice(DEVICE_ID, answer, NULL) != 0) {

@@ -108,5 +108,6 @@ int verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store);
 
 /* From the options given at start. False only when the kernel refuses. */
 bool library_random(uint8_t *bytes, size_t size);
+uint64_t library_key_update_records(void);
 
 #endif

@@ -33,6 +33,11 @@ bool library_random(uint8_t *bytes, size_t size)
 	return true;
 }
 
+uint64_t library_key_update_records(void)
+{
+	return options.key_update_records ? options.key_update_records : TLS_KEY_UPDATE_MAX;
+}
+
 void tls_random(uint8_t *bytes, size_t size) { check(library_random(bytes, size)); }
 
 static enum status refuse(char why[TLS_TEXT_SIZE], const char *text)

@@ -126,7 +126,7 @@ static void seal_record(struct tls *tls, uint8_t type, struct cursor *cursor, si
 void record_seal(struct tls *tls, const struct piece *parts, size_t count, size_t size)
 {
 	struct cursor cursor = {parts, 0};
-	if (tls->seal_way.sequence >= RECORDS_UNTIL_UPDATE) {
+	if (tls->seal_way.sequence >= library_key_update_records()) {
 		device_enter(tls);
 		if (wolfSSL_update_keys(tls->ssl) != WOLFSSL_SUCCESS)
 			tls_fail(tls, REASON_TLS, "the keys could not be updated");

@@ -7,7 +7,8 @@
  * new, with the sequence number 0 (RFC 8446, 5.3 and 7.2).
  *
  * Owner:  the tls, from the end of its handshake. Thread: its worker.
- * Limits: RECORDS_UNTIL_UPDATE sealed with one key; RECORDS_WITHOUT_DATA in a row, then the peer is at fault.
+ * Limits: library_key_update_records() sealed with one key; RECORDS_WITHOUT_DATA in a row, then the peer is
+ *         at fault.
  * Never:  shows a byte of a record whose tag does not fit; gives wolfSSL a record that is not sound: 5.5.4
  *         reads a message that is cut short on into the padding and the tag.
  */
@@ -18,7 +19,6 @@
 
 enum {
 	RECORD_SEAL_ROOM = 5 + 1 + 16,        /* header, type byte, tag */
-	RECORDS_UNTIL_UPDATE = 1 << 23,       /* RFC 8446, 5.5 allows 2^24.5 */
 	RECORDS_WITHOUT_DATA = 32,
 };
 

@@ -26,6 +26,7 @@ enum {
 	TLS_PIN_SIZE = 32,               /* SHA-256 of the certificate in DER */
 	TLS_PIN_TEXT_SIZE = 64,          /* "sha256:" and base64url without padding, terminated */
 	TLS_ALPN_MAX = 4,
+	TLS_KEY_UPDATE_MAX = 1 << 23,    /* records that one key seals; RFC 8446, 5.5 allows 2^24.5 */
 };
 
 /* ---- the process ---- */
@@ -37,6 +38,7 @@ enum tls_crypto {
 
 struct tls_library_options {
 	enum tls_crypto crypto;
+	uint32_t key_update_records; /* that one key seals on the record path; 0: TLS_KEY_UPDATE_MAX */
 	/* The simulator's generator: fills bytes reproducibly. NULL: the kernel's getrandom(). */
 	void (*random)(void *state, uint8_t *bytes, size_t size);
 	void *random_state;

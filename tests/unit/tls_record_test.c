@@ -380,9 +380,9 @@ static void test_key_is_used_up(void **state)
 		struct tls *from = round & 2 ? peers.server : peers.client;
 		struct tls *to = round & 2 ? peers.client : peers.server;
 		memcpy(key, from->seal.key, sizeof key);
-		from->seal_way.sequence = to->open_way.sequence = RECORDS_UNTIL_UPDATE - 1;
+		from->seal_way.sequence = to->open_way.sequence = TLS_KEY_UPDATE_MAX - 1;
 		assert_int_equal(put(from, "last", 4), STATUS_OK);
-		assert_int_equal(from->seal_way.sequence, RECORDS_UNTIL_UPDATE);
+		assert_int_equal(from->seal_way.sequence, TLS_KEY_UPDATE_MAX);
 		assert_memory_equal(from->seal.key, key, from->seal.size);
 		assert_int_equal(put(from, "next", 4), STATUS_OK);
 		assert_int_equal(from->seal_way.sequence, 1);

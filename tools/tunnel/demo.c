@@ -13,6 +13,7 @@
 
 #include "core/log.h"
 #include "tools/tunnel/commands.h"
+#include "tools/tunnel/crypto.h"
 #include "tools/tunnel/log_output.h"
 #include "tools/tunnel/run.h"
 #include "tools/tunnel/state.h"
@@ -228,10 +229,9 @@ static bool demo_config(const struct options *options, struct demo *demo)
 
 static bool start(struct run *run, struct demo *demo)
 {
-	struct tls_library_options library = {.crypto = TLS_CRYPTO_AUTO};
 	struct config *config = &demo->config;
 	char why[RUN_WHY_SIZE] = "";
-	if (tls_library_start(&library, why) == STATUS_OK && state_load_temporary(config, why, sizeof why) &&
+	if (crypto_start(why) == STATUS_OK && state_load_temporary(config, why, sizeof why) &&
 	    tls_pin_of_pem(config->gateway.certificate_pem, config->clients[0].pin) == STATUS_OK &&
 	    run_start(run, config, why))
 		return true;

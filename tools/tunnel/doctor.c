@@ -14,6 +14,7 @@
 
 #include "ring/ring.h"
 #include "tls/tls.h"
+#include "tools/tunnel/crypto.h"
 #include "tools/tunnel/state.h"
 
 enum { LINE_SIZE = 512, WORTH_NOFILE = 65536 };
@@ -88,9 +89,8 @@ static void report_capabilities(void)
 
 static int report_tls(void)
 {
-	struct tls_library_options options = {.crypto = TLS_CRYPTO_AUTO};
 	char why[TLS_TEXT_SIZE];
-	if (tls_library_start(&options, why) != STATUS_OK)
+	if (crypto_start(why) != STATUS_OK)
 		return say(BAD, "tls", "reinstall the package libwolfssl", "%s", why);
 	bool fast = tls_library_is_fast();
 	int bad = say(fast ? GOOD : HINT, "tls",

@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "tools/tunnel/commands.h"
+#include "tools/tunnel/crypto.h"
 #include "tools/tunnel/demo.h"
 #include "tools/tunnel/log_output.h"
 #include "tools/tunnel/run.h"
@@ -20,11 +21,10 @@ static int run_config(const struct options *options, struct config *config)
 {
 	static struct run run;
 	char why[RUN_WHY_SIZE] = "";
-	struct tls_library_options library = {.crypto = TLS_CRYPTO_AUTO};
 	log_output_start();
 	log_start(config->log_level, config->log_format, log_output);
 	prctl(PR_SET_DUMPABLE, 0);
-	if (tls_library_start(&library, why) != STATUS_OK)
+	if (crypto_start(why) != STATUS_OK)
 		return fail(why);
 	if (!state_load(config, why, sizeof why))
 		return fail(why);
