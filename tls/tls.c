@@ -259,6 +259,7 @@ static void fill(struct tls *tls, struct buf *buf)
 		int got = wolfSSL_read(tls->ssl, buf->bytes + buf->used, (int)(buf->size - buf->used));
 		if (got > 0) {
 			buf->used += (uint32_t)got;
+			tls->records_without_data = 0;
 			continue;
 		}
 		int error = wolfSSL_get_error(tls->ssl, got);

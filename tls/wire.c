@@ -238,6 +238,11 @@ int wire_recv(WOLFSSL *ssl, char *bytes, int size, void *owner)
 			return WOLFSSL_CBIO_ERR_GENERAL;
 		if (record == WIRE_RECORD_NONE || wire_room(tls) < TLS_OUT_ALERT_ROOM)
 			return WOLFSSL_CBIO_ERR_WANT_READ;
+		/* this one may hold data; then the count begins anew */
+		if (tls->state == TLS_OPEN && tls->records_without_data++ > RECORDS_WITHOUT_DATA) {
+			tls_fail(tls, REASON_TLS, "too many records without data in a row");
+			return WOLFSSL_CBIO_ERR_GENERAL;
+		}
 		tls->record_left = (uint32_t)(TLS_HEADER_SIZE + payload);
 	}
 	int got = read_queue(tls, (uint8_t *)bytes, size_min((size_t)size, tls->record_left));

@@ -1,7 +1,7 @@
 /* tools/tunnel/crypto.h - what the environment says about the crypto of the process; for diagnosis and tests.
  *
  *   TUNNEL_CRYPTO       auto (or absent), or library: wolfSSL alone, as where ipsec-mb is missing
- *   TUNNEL_KEY_UPDATE   records that a key of ours seals on the record path, 1 to 2^23 = default
+ *   TUNNEL_KEY_UPDATE   records that a key of ours seals on the record path; at most 2^23
  *
  * Thread: main, before workers start.
  * Never:  weakens anything: every choice is one that some machine takes by itself, a key is never kept longer.
