@@ -4,6 +4,7 @@ A Between stands in for the gateway towards a client and for the client towards 
 end has sealed and seals it for the other, and sends KeyUpdates of its own at random moments.
 """
 
+import contextlib
 import ctypes
 import random
 import select
@@ -114,8 +115,9 @@ class End:
         return sent if sent > 0 else self._wants(sent) * 0
 
     def update(self, request):
-        """Says KeyUpdate with the next write; with `request` the peer is to say one, too."""
-        return lib.SSL_key_update(self.raw, int(request)) == 1
+        """Says KeyUpdate with the next write; with `request` the peer is to say one, too. Not in TLS 1.2."""
+        if lib.SSL_version(self.raw) != TLS12:
+            assert lib.SSL_key_update(self.raw, int(request)) == 1
 
     def renegotiate(self):
         """TLS 1.2: asks for a new handshake. False: it was refused."""
@@ -135,11 +137,11 @@ class End:
 
 
 class Between:
-    """Listens for our client, and forwards to our gateway."""
+    """Listens for our client, and forwards to our gateway, there with TLS 1.2 if so wanted."""
 
-    def __init__(self, certificate, port_behind, seed=1, every=200):
+    def __init__(self, certificate, port_behind, seed=1, every=200, tls12=False):
         self.port_behind, self.random, self.every = port_behind, random.Random(seed), every
-        self.settings = Settings(certificate), Settings()
+        self.settings = Settings(certificate), Settings(tls12=tls12)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=4)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
@@ -158,6 +160,9 @@ class Between:
             self._forward()
         except OSError as failure:
             self.failure = None if self._stopping else failure
+            for end in self.ends:
+                with contextlib.suppress(OSError):  # the one that has failed may be gone
+                    end.sock.shutdown(socket.SHUT_RDWR)
 
     def _forward(self):
         waiting = [b"", b""]  # for ends[i]

@@ -4,7 +4,7 @@
  *   TUNNEL_KEY_UPDATE   records that a key of ours seals on the record path; at most 2^23
  *
  * Thread: main, before workers start.
- * Never:  weakens anything: every choice is one that some machine takes by itself, a key is never kept longer.
+ * Never:  weakens anything: each choice is one that some machine takes by itself, and no key lives longer.
  */
 #ifndef TOOLS_TUNNEL_CRYPTO_H
 #define TOOLS_TUNNEL_CRYPTO_H

@@ -38,6 +38,7 @@ type options struct {
 	authKey           string
 	misbehave         string
 	window            uint
+	tls12             bool
 	proxies, visitors list
 }
 
@@ -149,6 +150,7 @@ func main() {
 	flags.StringVar(&o.authKey, "auth-key", "", "shared key")
 	flags.StringVar(&o.misbehave, "misbehave", "", "a fault to show")
 	flags.UintVar(&o.window, "window", 256*1024, "stream window")
+	flags.BoolVar(&o.tls12, "tls12", false, "client: offer TLS 1.2 only")
 	flags.Var(&o.proxies, "proxy", "client: NAME:PUBLISH:LOCAL")
 	flags.Var(&o.visitors, "visitor", "client: NAME:PUBLISH:BIND")
 	flags.Parse(os.Args[2:])
@@ -163,7 +165,11 @@ func main() {
 }
 
 func (o *options) dial() net.Conn {
-	conn, err := tls.Dial("tcp", o.gateway, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
+	if o.tls12 {
+		config.MaxVersion = tls.VersionTLS12
+	}
+	conn, err := tls.Dial("tcp", o.gateway, config)
 	if err != nil {
 		fail("connect: %v", err)
 	}
