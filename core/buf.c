@@ -5,22 +5,47 @@
 
 static const uint32_t class_size[BUF_CLASS_COUNT] = {1024, 4096, 16384, BUF_RECEIVE_SIZE, BUF_RECEIVE_SIZE};
 
-enum { CLASS_RECEIVE = BUF_CLASS_COUNT - 1, CLASS_MADE = BUF_CLASS_COUNT, CLASS_LOAN };
+enum { RECEIVE_MIN = 16, CLASS_RECEIVE = BUF_CLASS_COUNT - 1, CLASS_MADE = BUF_CLASS_COUNT, CLASS_LOAN };
 
 void bufpool_init(struct bufpool *pool, uint32_t receive_max, size_t bytes_max)
 {
-	*pool = (struct bufpool){.receive_max = receive_max, .bytes_max = bytes_max};
+	*pool = (struct bufpool){.receive_max = receive_max, .own.max = bytes_max};
+	pool->budget = &pool->own;
+}
+
+static void free_put(struct bufpool *pool, struct buf *buf)
+{
+	buf->next = pool->free[buf->class];
+	pool->free[buf->class] = buf;
+	pool->free_count[buf->class]++;
+	pool->budget->kept += buf->size;
+}
+
+static struct buf *free_take(struct bufpool *pool, uint8_t class)
+{
+	struct buf *buf = pool->free[class];
+	if (!buf)
+		return NULL;
+	pool->free[class] = buf->next;
+	if (--pool->free_count[class] < pool->free_low[class])
+		pool->free_low[class] = pool->free_count[class];
+	pool->budget->kept -= buf->size;
+	return buf;
 }
 
 void bufpool_trim(struct bufpool *pool, uint32_t keep)
 {
-	for (int class = 0; class < BUF_CLASS_COUNT; class++) {
-		while (pool->free_count[class] > keep) {
-			struct buf *buf = pool->free[class];
-			pool->free[class] = buf->next;
-			pool->free_count[class]--;
-			free(buf);
-		}
+	for (uint8_t class = 0; class < BUF_CLASS_COUNT; class++)
+		while (pool->free_count[class] > keep)
+			free(free_take(pool, class));
+}
+
+void bufpool_rest(struct bufpool *pool)
+{
+	for (uint8_t class = 0; class < BUF_CLASS_COUNT; class++) {
+		for (uint32_t count = pool->free_low[class]; count > 0; count--)
+			free(free_take(pool, class));
+		pool->free_low[class] = pool->free_count[class];
 	}
 }
 
@@ -48,15 +73,15 @@ static struct buf *buf_make(uint32_t size, uint8_t class)
 
 static struct buf *buf_take(struct bufpool *pool, uint8_t class, uint32_t size)
 {
-	if (pool->bytes + size > pool->bytes_max || (pool->fail && pool->fail(pool->fail_state)))
+	struct budget *budget = pool->budget;
+	if (!budget_has(budget, size) || (pool->fail && pool->fail(pool->fail_state)))
 		return buf_refuse(pool);
-	struct buf *buf = class < BUF_CLASS_COUNT ? pool->free[class] : NULL;
-	if (buf) {
-		pool->free[class] = buf->next;
-		pool->free_count[class]--;
-	} else if (!(buf = buf_make(size, class))) {
+	struct buf *buf = class < BUF_CLASS_COUNT ? free_take(pool, class) : NULL;
+	if (!buf && !budget_has(budget, size + budget->kept))
+		bufpool_trim(pool, 0); /* those of other sizes make room */
+	if (!buf && !(buf = buf_make(size, class)))
 		return buf_refuse(pool);
-	}
+	budget_take(budget, size);
 	buf->home = pool;
 	buf->next = NULL;
 	buf->refs = 1;
@@ -75,9 +100,16 @@ struct buf *buf_acquire(struct bufpool *pool, size_t size)
 	return buf_take(pool, CLASS_MADE, (uint32_t)size);
 }
 
+/* Reading leaves an eighth of the budget to what has been read, but for the buffers that make progress. */
+static bool may_receive(const struct bufpool *pool)
+{
+	size_t left = pool->receive_used < RECEIVE_MIN ? 0 : pool->budget->max / 8;
+	return pool->receive_used < pool->receive_max && budget_has(pool->budget, BUF_RECEIVE_SIZE + left);
+}
+
 struct buf *buf_receive(struct bufpool *pool)
 {
-	if (pool->receive_used >= pool->receive_max)
+	if (!may_receive(pool))
 		return buf_refuse(pool);
 	struct buf *buf = buf_take(pool, CLASS_RECEIVE, BUF_RECEIVE_SIZE);
 	if (buf)
@@ -109,15 +141,14 @@ void buf_unref(struct buf *buf)
 	}
 	check(pool->bytes >= buf->size);
 	pool->bytes -= buf->size;
+	budget_give(pool->budget, buf->size);
 	if (buf->class == CLASS_RECEIVE)
 		pool->receive_used--;
 	if (buf->class == CLASS_MADE) {
 		free(buf);
 		return;
 	}
-	buf->next = pool->free[buf->class];
-	pool->free[buf->class] = buf;
-	pool->free_count[buf->class]++;
+	free_put(pool, buf);
 }
 
 bool buf_may_be_kept(const struct buf *buf, size_t size)

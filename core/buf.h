@@ -4,14 +4,14 @@
  *         A reference count is never touched abroad: what crosses to another worker is a loan (below).
  * Sizes:  receive buffers are BUF_RECEIVE_SIZE and limited in number (`receive_max`); slabs come in
  *         classes, larger ones are made to measure. Free ones are kept last in, first out (warm).
- * Limits: bytes_max for everything the pool has given out; a receive buffer beyond receive_max or
- *         anything beyond bytes_max is refused with NULL and counted.
+ * Limits: the budget, for everything the pool has given out; a receive buffer beyond receive_max or
+ *         anything beyond the budget is refused with NULL and counted. What is free never adds to that.
  * Never:  calls the kernel for I/O, looks at a clock, gives memory to two holders.
  */
 #ifndef CORE_BUF_H
 #define CORE_BUF_H
 
-#include "core/base.h"
+#include "core/budget.h"
 
 enum {
 	/* A quarter of it is just under one full yamux body (16,372), so that one frame keeps its buffer. */
@@ -42,9 +42,12 @@ struct piece {
 struct bufpool {
 	struct buf *free[BUF_CLASS_COUNT];
 	uint32_t free_count[BUF_CLASS_COUNT];
+	uint32_t free_low[BUF_CLASS_COUNT]; /* the fewest since the last bufpool_rest */
 	uint32_t receive_used, receive_max; /* receive buffers away from home, and how many may be */
 	uint32_t used;                      /* buffers away from home, of all classes, loans included */
-	size_t bytes, bytes_max;            /* of everything given out */
+	size_t bytes;                       /* of everything given out */
+	struct budget *budget;              /* its own, or one that it shares */
+	struct budget own;
 	struct buf *returns;                /* loans that came back, to be sent home by the worker */
 	uint64_t refused;                   /* counter: acquisitions that hit a limit */
 	uint64_t bytes_copied;              /* counter: payload that had to be copied; of tls, too */
@@ -57,8 +60,10 @@ void bufpool_init(struct bufpool *pool, uint32_t receive_max, size_t bytes_max);
 void bufpool_fini(struct bufpool *pool);
 /* So many bytes of payload were copied from one buffer to another. */
 static inline void bufpool_copied(struct bufpool *pool, size_t size) { pool->bytes_copied += size; }
-/* Gives free buffers beyond `keep` per class back to the system. */
+/* Frees buffers that are home, but for `keep` of each class. */
 void bufpool_trim(struct bufpool *pool, uint32_t keep);
+/* Frees those that nobody has needed since the last call. */
+void bufpool_rest(struct bufpool *pool);
 
 /* One reference to at least `size` bytes, or NULL at a limit. */
 struct buf *buf_acquire(struct bufpool *pool, size_t size);

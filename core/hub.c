@@ -14,7 +14,9 @@ void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const stru
 	*hub = (struct hub){.index = index, .worker_count = worker_count, .limits = limits, .now = now,
 			    .random = 0x6c62272e07bb0142u + index};
 	size_t share = limits->process_memory / worker_count;
-	bufpool_init(&hub->bufs, HUB_RECEIVE_MAX, share ? share : SIZE_MAX / 2);
+	hub->budget.max = share ? share : SIZE_MAX / 2;
+	bufpool_init(&hub->bufs, HUB_RECEIVE_MAX, 0);
+	hub->bufs.budget = hub->memory.budget = &hub->budget;
 	wheel_init(&hub->wheel, now);
 	list_init(&hub->sessions);
 	list_init(&hub->pairs);
@@ -49,7 +51,9 @@ bool hub_may_log(struct hub *hub)
 
 bool hub_is_tight(const struct hub *hub)
 {
-	return hub->bufs.bytes > hub->bufs.bytes_max - hub->bufs.bytes_max / 8;
+	const struct budget *budget = &hub->budget;
+	size_t objects = budget->used - hub->bufs.bytes;
+	return budget->used > budget->max - budget->max / 8 || objects > budget->max - budget->max / 4;
 }
 
 static void hub_request(struct hub *hub, struct request *request, enum request_kind kind)

@@ -21,6 +21,7 @@ struct hub {
 	struct instant now;             /* this turn's */
 	uint64_t random;                /* jitter and ids; seeded by the worker */
 	const struct limits *limits;
+	struct budget budget;           /* of bufs, memory and TLS sessions: the worker's share */
 	struct bufpool bufs;
 	struct memory memory;
 	struct wheel wheel;
@@ -52,7 +53,7 @@ static inline void hub_count(struct hub *hub, enum counter counter, uint64_t amo
 }
 /* A line about what a peer or a stranger can repeat at will? At most LOG_REPEATED_MAX a second. */
 bool hub_may_log(struct hub *hub);
-/* A memory budget is nearly used up: no new channels. */
+/* The budget is nearly used up: no new connections and channels. */
 bool hub_is_tight(const struct hub *hub);
 
 #endif

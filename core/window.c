@@ -21,9 +21,9 @@ static bool has_room(const struct channel *channel)
 {
 	const struct session *session = channel->session;
 	struct hub *hub = session->hub;
-	if (channel->window * 2 > window_max(session->rtt) || hub->bufs.bytes > hub->bufs.bytes_max / 2)
+	if (channel->window * 2 > window_max(session->rtt) || hub->budget.used > hub->budget.max / 2)
 		return false;
-	if (hub->window_growth + channel->window <= hub->bufs.bytes_max / 4)
+	if (hub->window_growth + channel->window <= hub->budget.max / 4)
 		return true;
 	hub_count(hub, COUNTER_windows_limit, 1);
 	return false;

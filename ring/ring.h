@@ -69,6 +69,8 @@ struct ring_table {
 	int (*local)(struct ring *ring, int fd, struct address *address);
 	/* The descriptor goes to another worker's ring; no op is submitted on it. NULL: nothing to do. */
 	void (*forget)(struct ring *ring, int fd);
+	/* Once in some seconds: what has not been needed since the last time may go. NULL: nothing to do. */
+	void (*rest)(struct ring *ring);
 };
 
 /* Every engine's struct ring begins with this. */
@@ -121,6 +123,11 @@ static inline void ring_forget(struct ring *ring, int fd)
 {
 	if (ring->table->forget)
 		ring->table->forget(ring, fd);
+}
+static inline void ring_rest(struct ring *ring)
+{
+	if (ring->table->rest)
+		ring->table->rest(ring);
 }
 
 extern const struct ring_table ring_uring, ring_epoll;

@@ -27,7 +27,7 @@ enum place {
 	AT_FINISHED, /* over, done() is still to be called */
 };
 
-enum { EVENTS_MAX = 512, ACCEPTS_MAX = 64 };
+enum { EVENTS_MAX = 512, ACCEPTS_MAX = 64, SLOTS_MIN = 64 };
 
 /* What is known of one descriptor. */
 struct slot {
@@ -65,7 +65,7 @@ static struct slot *slot_of(struct poller *poller, int fd)
 {
 	check(fd >= 0);
 	if ((uint32_t)fd >= poller->slot_count) {
-		uint32_t count = poller->slot_count ? poller->slot_count : 64;
+		uint32_t count = poller->slot_count ? poller->slot_count : SLOTS_MIN;
 		while (count <= (uint32_t)fd)
 			count *= 2;
 		struct slot *slots = realloc(poller->slots, count * sizeof *slots);
@@ -563,6 +563,20 @@ static int poller_create(struct ring **ring, const struct ring_options *options,
 	return 0;
 }
 
+/* Slots behind the last one in use go by halves. */
+static void poller_rest(struct ring *ring)
+{
+	struct poller *poller = poller_of(ring);
+	uint32_t used = poller->slot_count, count = used;
+	for (const struct slot *last; used > 0; used--)
+		if ((last = &poller->slots[used - 1])->in || last->out || last->registered)
+			break;
+	while (count > SLOTS_MIN && count / 4 >= used)
+		count /= 2;
+	if (count < poller->slot_count) /* a shorter one is never refused */
+		poller->slots = realloc(poller->slots, (poller->slot_count = count) * sizeof *poller->slots);
+}
+
 const struct ring_table ring_epoll = {
 	.name = "epoll",
 	.create = poller_create,
@@ -581,4 +595,5 @@ const struct ring_table ring_epoll = {
 	.peer = socket_peer,
 	.local = socket_local,
 	.forget = poller_forget,
+	.rest = poller_rest,
 };

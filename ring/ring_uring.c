@@ -22,6 +22,7 @@ enum {
 	BUSY_TURNS = 4,       /* after so many of them in a row, a turn waits for more of them, */
 	BATCH_MAX = 16,       /* up to so many, */
 	BATCH_WAIT_US = 20,   /* but no longer */
+	SLOTS_MIN = 64,
 };
 
 static struct uring *uring_of(struct ring *ring)
@@ -35,7 +36,7 @@ static struct slot *slot_of(struct uring *uring, int fd)
 {
 	check(fd >= 0);
 	if ((uint32_t)fd >= uring->slot_count) {
-		uint32_t count = uring->slot_count ? uring->slot_count : 64;
+		uint32_t count = uring->slot_count ? uring->slot_count : SLOTS_MIN;
 		while (count <= (uint32_t)fd)
 			count *= 2;
 		struct slot *slots = realloc(uring->slots, count * sizeof *slots);
@@ -380,6 +381,24 @@ static void uring_forget(struct ring *ring, int fd)
 	check(!slot->in && !slot->out);
 }
 
+/* Slots behind the last one in use go by halves. */
+static void uring_rest(struct ring *ring)
+{
+	struct uring *uring = uring_of(ring);
+	if (!io_uring_cq_ready(&uring->queue) && !io_uring_cq_has_overflow(&uring->queue))
+		lend_rest(&uring->lend);
+	uint32_t used = uring->slot_count, count = used;
+	while (used > 0 && !uring->slots[used - 1].in && !uring->slots[used - 1].out)
+		used--;
+	while (count > SLOTS_MIN && count / 4 >= used)
+		count /= 2;
+	struct slot *slots = count < uring->slot_count ? realloc(uring->slots, count * sizeof *slots) : NULL;
+	if (slots) {
+		uring->slots = slots;
+		uring->slot_count = count;
+	}
+}
+
 static void uring_close_fd(struct ring *ring, int fd, bool abort)
 {
 	uring_forget(ring, fd);
@@ -465,4 +484,5 @@ const struct ring_table ring_uring = {
 	.peer = socket_peer,
 	.local = socket_local,
 	.forget = uring_forget,
+	.rest = uring_rest,
 };

@@ -54,10 +54,11 @@ void stream_accept(struct worker *worker, int fd, const struct welcome *welcome)
 	struct hub *hub = &worker->hub;
 	struct address peer = {0};
 	ring_peer(worker->ring, fd, &peer);
-	struct stream *stream = worker->half_open_count < HALF_OPEN_MAX ? stream_create(worker, fd) : NULL;
+	bool tight = hub_is_tight(hub), full = worker->half_open_count >= HALF_OPEN_MAX;
+	struct stream *stream = full || tight ? NULL : stream_create(worker, fd);
 	struct welcome *copy = stream ? memory_acquire(&hub->memory, sizeof *copy) : NULL;
 	if (!copy) {
-		hub_count(hub, COUNTER_connections_refused_half_open, 1);
+		hub_count(hub, full ? COUNTER_connections_refused_half_open : COUNTER_channels_memory, 1);
 		if (welcome->guarded)
 			sources_leave(worker->process->sources, &peer);
 		if (stream)
@@ -163,7 +164,7 @@ static void accepted_plain(struct stream *stream)
 {
 	struct hub *hub = &stream->worker->hub;
 	const struct welcome *welcome = stream->welcome;
-	struct session *session = hub_is_tight(hub) ? NULL : session_create(hub, &(struct session_options){
+	struct session *session = session_create(hub, &(struct session_options){
 		.wire = welcome->wire, .carrier = welcome->carrier, .role = welcome->role,
 		.service = hub->services[welcome->service]});
 	if (!session) {

@@ -2,6 +2,7 @@
 #include "ring/uring_lend.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
 	SLOTS_SIZE = LEND_MAX * sizeof(struct io_uring_buf),
@@ -12,6 +13,9 @@ enum {
 int lend_init(struct lend *lend, struct io_uring *queue, struct bufpool *bufs)
 {
 	uint32_t spare = bufs->receive_max <= POOL_SMALL ? bufs->receive_max : bufs->receive_max / 2;
+	size_t share = size_max(bufs->budget->max / 4 / BUF_RECEIVE_SIZE, LEND_MIN);
+	if (spare > share)
+		spare = (uint32_t)share;
 	*lend = (struct lend){.bufs = bufs, .free_count = LEND_MAX};
 	lend->target_max = spare < LEND_MAX ? spare : LEND_MAX;
 	lend->target = lend->target_max < LEND_MIN ? lend->target_max : LEND_MIN;
@@ -76,7 +80,31 @@ struct buf *lend_take(struct lend *lend, uint16_t id)
 	lend->lent[id] = NULL;
 	lend->free[lend->free_count++] = id;
 	lend->taken++;
+	lend->taken_since++;
 	return buf;
+}
+
+static void drop_pages(const struct buf *buf)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = (uintptr_t)buf->bytes, end = start + buf->size;
+	start = (start + page - 1) & ~(page - 1);
+	end &= ~(page - 1);
+	if (start < end)
+		madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+void lend_rest(struct lend *lend)
+{
+	bool quiet = lend->taken_since < LEND_MIN || lend->taken_since < lend_count(lend);
+	if (quiet && (lend->taken_since || !lend->rested)) {
+		for (uint32_t id = 0; id < LEND_MAX; id++)
+			if (lend->lent[id])
+				drop_pages(lend->lent[id]);
+		lend->target = lend->target_max < LEND_MIN ? lend->target_max : LEND_MIN;
+	}
+	lend->rested = quiet;
+	lend->taken_since = 0;
 }
 
 void lend_ran_out(struct lend *lend, uint32_t sockets)

@@ -23,6 +23,8 @@ struct lend {
 	uint32_t target, target_max;
 	uint32_t taken, taken_peak;      /* in this turn, and in the turns since the last look */
 	uint32_t turns;
+	uint32_t taken_since;            /* the last lend_rest */
+	bool rested;                     /* their pages have gone */
 };
 
 /* 0 or -errno. */
@@ -35,6 +37,9 @@ static inline uint32_t lend_count(const struct lend *lend) { return LEND_MAX - l
 void lend_fill(struct lend *lend);
 /* A completion took that one. */
 struct buf *lend_take(struct lend *lend, uint16_t id);
+/* Only while no completion is pending. When less than a round of buffers was taken since the last time, the
+ * pages of those that are lent go back to the system. */
+void lend_rest(struct lend *lend);
 /* The kernel had none left, while so many sockets were receiving. */
 void lend_ran_out(struct lend *lend, uint32_t sockets);
 

@@ -1,6 +1,8 @@
 /* ring/worker.c - the loop of one worker; see worker.h. */
 #include "ring/worker.h"
 
+#include <malloc.h>
+
 #include "core/log.h"
 #include "ring/dialer.h"
 #include "ring/ferry.h"
@@ -9,7 +11,7 @@
 #include "ring/stream.h"
 #include "tls/tls.h"
 
-enum { ROUNDS_MAX = 8, RING_ENTRIES = 1024, TRIM_S = 5, STARVED_MS = 10, KEEP_BUFS = 16 };
+enum { ROUNDS_MAX = 8, RING_ENTRIES = 1024, TRIM_S = 5, STARVED_MS = 10, FREED_MIN = 256 * 1024 };
 
 static void housekeeping(struct timer *timer);
 
@@ -77,6 +79,18 @@ void worker_starves(struct worker *worker)
 		  instant_after(worker->hub.now, DURATION_MS(STARVED_MS)));
 }
 
+/* What a burst took goes back to the system: free lists to the allocator, its free pages to the kernel. The
+ * latter looks at the whole heap, so it waits until it is worth while. */
+static void rest(struct worker *worker)
+{
+	struct hub *hub = &worker->hub;
+	bufpool_rest(&hub->bufs);
+	memory_rest(&hub->memory);
+	ring_rest(worker->ring);
+	if (budget_fell(&hub->budget, FREED_MIN))
+		malloc_trim(0);
+}
+
 static void housekeeping(struct timer *timer)
 {
 	struct worker *worker = OWNER(timer, struct worker, housekeeping);
@@ -85,7 +99,7 @@ static void housekeeping(struct timer *timer)
 	worker->starving = false;
 	timer_arm(&hub->wheel, timer, instant_after(hub->now, DURATION_S(TRIM_S)));
 	if (!starved) {
-		bufpool_trim(&hub->bufs, KEEP_BUFS);
+		rest(worker);
 		return;
 	}
 	for (struct link *link = hub->sessions.next; link != &hub->sessions; link = link->next)

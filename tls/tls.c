@@ -86,12 +86,20 @@ static void keep_session(struct tls *tls)
 	memcpy(endpoint->session_host, tls->host, sizeof endpoint->session_host);
 }
 
+static size_t memory_of(const struct tls_endpoint *endpoint)
+{
+	return endpoint->settings->server ? TLS_SERVER_MEMORY : TLS_CLIENT_MEMORY;
+}
+
 struct tls *tls_create(struct tls_endpoint *endpoint, struct bufpool *bufs, const char *host)
 {
-	struct tls *tls = aligned_alloc(_Alignof(struct tls), sizeof *tls);
+	struct tls *tls = budget_has(bufs->budget, memory_of(endpoint))
+			      ? aligned_alloc(_Alignof(struct tls), sizeof *tls)
+			      : NULL;
 
 	if (!tls)
 		return NULL;
+	budget_take(bufs->budget, memory_of(endpoint));
 	memset(tls, 0, sizeof *tls);
 	tls->endpoint = endpoint;
 	tls->bufs = bufs;
@@ -129,6 +137,7 @@ void tls_destroy(struct tls *tls)
 	bufqueue_drop(&tls->in);
 	bufqueue_drop(&tls->out);
 	bufqueue_drop(&tls->spare);
+	budget_give(tls->bufs->budget, memory_of(tls->endpoint));
 	explicit_bzero(tls, sizeof *tls);
 	free(tls);
 }

@@ -27,6 +27,10 @@ enum {
 	TLS_PIN_TEXT_SIZE = 64,          /* "sha256:" and base64url without padding, terminated */
 	TLS_ALPN_MAX = 4,
 	TLS_KEY_UPDATE_MAX = 1 << 23,    /* records that one key seals; RFC 8446, 5.5 allows 2^24.5 */
+	/* What one tls takes from the budget of its pool, beside buffers: with wolfSSL 5.5.4 what it has, and
+	 * a little less than at the height of a handshake. */
+	TLS_SERVER_MEMORY = 60 * 1024,
+	TLS_CLIENT_MEMORY = 78 * 1024,
 };
 
 /* ---- the process ---- */
@@ -93,7 +97,7 @@ enum tls_wants {                         /* what is possible now, as bits */
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_CLOSED, TLS_FAILED };
 
 /* `host`: client: the name or address literal that the certificate must carry and, for a name, SNI; NULL for
- * a server. Buffers come from `bufs`. NULL when there is no memory. */
+ * a server. Buffers come from `bufs`. NULL when there is no memory, or none left in its budget. */
 struct tls *tls_create(struct tls_endpoint *endpoint, struct bufpool *bufs, const char *host);
 /* Wipes keys; gives every buffer home. */
 void tls_destroy(struct tls *tls);

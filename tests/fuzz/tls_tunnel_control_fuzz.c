@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	if (!size)
 		return 0;
-	if (!pool.bytes_max)
+	if (!pool.budget)
 		bufpool_init(&pool, 1, (size_t)1 << 30);
 	bool client = bytes[0] & 1;
 	struct control control;

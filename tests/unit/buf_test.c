@@ -144,12 +144,84 @@ static void memory_of_a_burst_goes_back(void **state)
 	memory_fini(&memory);
 }
 
+/* Free lists shrink to what has been needed since the last time; what is free never adds to the limit. */
+static void rest_of_the_idle(void **state)
+{
+	struct bufpool pool;
+	struct buf *bufs[8];
+	bufpool_init(&pool, 8, 8 * BUF_RECEIVE_SIZE);
+	for (int i = 0; i < 8; i++)
+		bufs[i] = buf_receive(&pool);
+	for (int i = 0; i < 8; i++)
+		buf_unref(bufs[i]);
+	bufpool_rest(&pool); /* all were needed a moment ago */
+	assert_int_equal(pool.free_count[4], 8);
+	buf_unref(buf_receive(&pool));
+	bufpool_rest(&pool);
+	assert_int_equal(pool.free_count[4], 1);
+	assert_int_equal(pool.budget->kept, BUF_RECEIVE_SIZE);
+	bufpool_rest(&pool);
+	assert_int_equal(pool.budget->kept, 0);
+	for (int i = 0; i < 8; i++)
+		bufs[i] = buf_receive(&pool);
+	for (int i = 0; i < 8; i++)
+		buf_unref(bufs[i]);
+	struct buf *small = buf_acquire(&pool, 1);
+	assert_true(pool.budget->used + pool.budget->kept <= pool.budget->max);
+	buf_unref(small);
+	bufpool_fini(&pool);
+}
+
+static void memory_rests(void **state)
+{
+	struct budget budget = {.max = 3 * (128 + MEMORY_HEADER)};
+	struct memory memory = {.budget = &budget};
+	void *objects[3];
+	for (int i = 0; i < 3; i++)
+		assert_non_null(objects[i] = memory_acquire(&memory, 100));
+	assert_null(memory_acquire(&memory, 1));
+	assert_int_equal(budget.used, budget.max);
+	for (int i = 0; i < 3; i++)
+		memory_release(&memory, objects[i], 100);
+	assert_int_equal(budget.used, 0);
+	memory_rest(&memory);
+	assert_int_equal(memory.free_count[2], 3);
+	memory_release(&memory, memory_acquire(&memory, 100), 100);
+	memory_rest(&memory);
+	assert_int_equal(memory.free_count[2], 1);
+	memory_rest(&memory);
+	assert_int_equal(budget.kept, 0);
+	memory_fini(&memory);
+}
+
+/* A burst is over when little falls any more. */
+static void budget_tells_of_a_fall(void **state)
+{
+	struct budget budget = {.max = 1000};
+	budget_take(&budget, 900);
+	assert_false(budget_fell(&budget, 100));
+	budget_give(&budget, 500);
+	assert_false(budget_fell(&budget, 100));
+	budget_give(&budget, 50);
+	assert_true(budget_fell(&budget, 100));
+	assert_false(budget_fell(&budget, 100));
+	budget_give(&budget, 99);
+	assert_false(budget_fell(&budget, 100));
+	budget_give(&budget, 1);
+	assert_true(budget_fell(&budget, 100));
+	assert_true(budget_has(&budget, 750) && !budget_has(&budget, 751));
+	budget.max = 100;
+	assert_false(budget_has(&budget, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_and_limits),		 cmocka_unit_test(what_may_be_kept),
 	    cmocka_unit_test(loans_come_home),		 cmocka_unit_test(queue_counts_unread),
 	    cmocka_unit_test(memory_is_zeroed_and_kept), cmocka_unit_test(memory_of_a_burst_goes_back),
+	    cmocka_unit_test(rest_of_the_idle),		 cmocka_unit_test(memory_rests),
+	    cmocka_unit_test(budget_tells_of_a_fall),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

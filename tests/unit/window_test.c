@@ -20,7 +20,7 @@ static void world_init(struct world *world)
 {
 	memset(world, 0, sizeof *world);
 	world->hub.now = (struct instant){1000000000};
-	world->hub.bufs.bytes_max = (size_t)1 << 30;
+	world->hub.budget.max = (size_t)1 << 30;
 	world->session.hub = &world->hub;
 	world->session.rtt = DURATION_MS(RTT_MS);
 	world->channel.session = &world->session;
@@ -179,11 +179,11 @@ static void memory_bounds_growth(void **state)
 {
 	struct world world;
 	world_init(&world);
-	world.hub.bufs.bytes = world.hub.bufs.bytes_max / 2 + 1;
+	world.hub.budget.used = world.hub.budget.max / 2 + 1;
 	half(&world, 1);
 	assert_int_equal(world.channel.window, LINK_WINDOW);
-	world.hub.bufs.bytes = 0;
-	world.hub.window_growth = world.hub.bufs.bytes_max / 4 - LINK_WINDOW;
+	world.hub.budget.used = 0;
+	world.hub.window_growth = world.hub.budget.max / 4 - LINK_WINDOW;
 	half(&world, 1);
 	assert_int_equal(world.channel.window, 2 * LINK_WINDOW);
 	half(&world, 1);

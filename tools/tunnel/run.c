@@ -2,6 +2,7 @@
 #include "tools/tunnel/run.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -148,6 +149,7 @@ static bool settings_work(const struct tls_settings *settings, char why[RUN_WHY_
 	struct tls_endpoint *endpoint = tls_endpoint_create(settings, why);
 	if (endpoint)
 		tls_endpoint_destroy(endpoint);
+	tls_thread_stop(); /* what wolfSSL has computed for this thread is for nobody */
 	return endpoint != NULL;
 }
 
@@ -197,8 +199,10 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	process->resolver = resolver_start(post, process, why);
 	if (!process->resolver)
 		return false;
-	if (process_start(process))
+	if (process_start(process)) {
+		malloc_trim(0); /* reading and checking took more than what stays */
 		return true;
+	}
 	snprintf(why, RUN_WHY_SIZE, "%s", process->why);
 	return false;
 }
