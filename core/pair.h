@@ -51,6 +51,9 @@ struct pair {
 	uint64_t seen;                  /* the role's: e.g. a link's id */
 };
 
+/* What a relayed connection costs each end: a session, a stream, a pair and two channels, about 4 KiB. */
+_Static_assert(sizeof(struct pair) + 2 * sizeof(struct channel) <= 1280, "every idle connection has them");
+
 struct pair *pair_create(struct session *session);
 /* role.retry will be called. */
 void pair_retry_after(struct pair *pair, struct duration delay);

@@ -8,24 +8,26 @@
 
 static void session_ticked(struct timer *timer);
 
+static size_t rounded(size_t size) { return (size + 15) & ~(size_t)15; }
+
+/* A session and the states of its wire, carrier and role are one object. */
+static size_t size_of(const struct wire *wire, const struct carrier *carrier, const struct role *role)
+{
+	return rounded(sizeof(struct session)) + rounded(wire->session_size) + rounded(carrier->state_size) +
+	       rounded(role ? role->session_size : 0);
+}
+
 struct session *session_create(struct hub *hub, const struct session_options *options)
 {
 	const struct wire *wire = options->wire;
 	const struct carrier *carrier = options->carrier;
-	size_t role_size = options->role ? options->role->session_size : 0;
-	struct session *session = memory_acquire(&hub->memory, sizeof *session);
+	struct session *session = memory_acquire(&hub->memory, size_of(wire, carrier, options->role));
 	if (!session)
 		return NULL;
-	session->wire_state = memory_acquire(&hub->memory, wire->session_size + 1);
-	session->carrier_state = memory_acquire(&hub->memory, carrier->state_size + 1);
-	session->role_state = memory_acquire(&hub->memory, role_size + 1);
-	if (!session->wire_state || !session->carrier_state || !session->role_state) {
-		memory_release(&hub->memory, session->wire_state, wire->session_size + 1);
-		memory_release(&hub->memory, session->carrier_state, carrier->state_size + 1);
-		memory_release(&hub->memory, session->role_state, role_size + 1);
-		memory_release(&hub->memory, session, sizeof *session);
-		return NULL;
-	}
+	uint8_t *states = (uint8_t *)session + rounded(sizeof *session);
+	session->wire_state = states;
+	session->carrier_state = states + rounded(wire->session_size);
+	session->role_state = states + rounded(wire->session_size) + rounded(carrier->state_size);
 	session->hub = hub;
 	session->id = (uint64_t)hub->index << 48 | ++hub->session_serial;
 	session->wire = wire;
@@ -96,11 +98,7 @@ void session_destroy(struct session *session)
 	hub->session_count--;
 	if (!(session->wire->traits & TRAIT_CONN) && !session->ferry)
 		hub->link_count--;
-	memory_release(&hub->memory, session->wire_state, session->wire->session_size + 1);
-	memory_release(&hub->memory, session->carrier_state, session->carrier->state_size + 1);
-	memory_release(&hub->memory, session->role_state,
-		       (session->role ? session->role->session_size : 0) + 1);
-	memory_release(&hub->memory, session, sizeof *session);
+	memory_release(&hub->memory, session, size_of(session->wire, session->carrier, session->role));
 }
 
 /* One channel of a session that is over. */
@@ -276,11 +274,9 @@ static enum status deliver_to_role(struct session *session, const struct event *
 		session->ready = event->reason == REASON_OK;
 	session->slot = *event;
 	session->slot_full = true;
-	if (event->target) {
-		session->slot_target = *event->target;
-		session->slot.target = &session->slot_target;
-		if (event->channel)
-			event->channel->target = *event->target;
+	if (event->target && event->channel) {
+		event->channel->target = *event->target;
+		session->slot.target = &event->channel->target;
 	}
 	if (event->kind == EVENT_OPEN && session->traits & TRAIT_CONN)
 		session->held = true;

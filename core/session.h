@@ -38,7 +38,7 @@ struct session {
 	const struct carrier *carrier;
 	const struct role *role;
 	struct service *service;            /* the role's memory on this worker, or NULL */
-	void *wire_state, *carrier_state, *role_state;
+	void *wire_state, *carrier_state, *role_state; /* behind the session, in the same object */
 	struct stream *stream;              /* the worker's; NULL: none yet, or a ferry */
 	struct dial *dial;                  /* the worker is connecting it */
 	struct move *move;                  /* the worker is about to move it */
@@ -68,7 +68,6 @@ struct session {
 	struct idtable ids;
 	size_t queued_bytes;                /* waiting in flows to be sent here */
 	struct event slot;
-	struct target slot_target;
 	struct piece input;
 	struct chunk chunk;
 	struct timer tick, deadline;        /* wire.tick; handshake and flush limits, the worker's */
@@ -76,6 +75,8 @@ struct session {
 	struct duration rtt;                /* as the wire measured it last; 0: it has not */
 	uint64_t bytes_in, bytes_out;       /* plaintext of the wire */
 };
+
+_Static_assert(sizeof(struct session) <= 1280, "every idle connection has one");
 
 struct session_options {
 	const struct wire *wire;

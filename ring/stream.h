@@ -67,6 +67,8 @@ struct stream {
 	struct move *move;              /* goes to another worker once its ops are home */
 };
 
+_Static_assert(sizeof(struct stream) <= 832, "every idle connection has one");
+
 /* An accepted descriptor becomes a stream. Closes it when there is no memory. */
 void stream_accept(struct worker *worker, int fd, const struct welcome *welcome);
 /* A dialled one: session_open follows once tls (NULL: plain) is through, session_end when it fails. */

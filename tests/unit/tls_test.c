@@ -2,6 +2,7 @@
  */
 #include "tls_raw.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -262,6 +263,57 @@ static void test_memory_of_the_idle(void **state)
 		assert_int_equal(peers.bufs.used, 0);
 		peers_end(&peers);
 	}
+}
+
+static size_t heap_used(void)
+{
+	struct mallinfo2 info = mallinfo2();
+	return info.uordblks + info.hblkhd;
+}
+
+static void assert_near(size_t got, size_t expected)
+{
+	if (got < expected - expected / 10 || got > expected + expected / 10)
+		fail_msg("%zu bytes where %zu are reckoned with", got, expected);
+}
+
+/* What the budget is charged is what wolfSSL takes, and it comes back. */
+static void test_memory_is_as_reckoned(void **state)
+{
+	enum { COUNT = 50 };
+	static struct tls *servers[COUNT], *clients[COUNT];
+	struct peers peers;
+	size_t before, between, after;
+
+	if (!heap_used())
+		skip(); /* a sanitizer's heap tells nothing */
+	peers_init(&peers);
+	peers_begin(&peers, "gw.example");
+	shake(&peers);
+	peers_disconnect(&peers);
+	before = heap_used();
+	for (int i = 0; i < COUNT; i++) {
+		peers_connect(&peers, "gw.example");
+		shake(&peers);
+		assert_talks(&peers);
+		servers[i] = peers.server;
+		clients[i] = peers.client;
+	}
+	assert_int_equal(peers.bufs.budget->used, COUNT * (TLS_SERVER_MEMORY + TLS_CLIENT_MEMORY));
+	between = heap_used();
+	for (int i = 0; i < COUNT; i++)
+		tls_destroy(clients[i]);
+	after = heap_used();
+	assert_near((between - after) / COUNT, TLS_CLIENT_MEMORY);
+	for (int i = 0; i < COUNT; i++)
+		tls_destroy(servers[i]);
+	assert_near((after - heap_used()) / COUNT, TLS_SERVER_MEMORY);
+	assert_near(between - before, COUNT * (TLS_SERVER_MEMORY + TLS_CLIENT_MEMORY));
+	assert_int_equal(peers.bufs.budget->used, 0);
+	peers.bufs.budget->max = TLS_SERVER_MEMORY - 1;
+	assert_null(tls_create(peers.server_endpoint, &peers.bufs, NULL));
+	peers.client = peers.server = NULL;
+	peers_end(&peers);
 }
 
 /* Several records of one delivery come as one piece from wolfSSL. */
@@ -755,6 +807,7 @@ int main(void)
 	    cmocka_unit_test(test_version_10_refused),
 	    cmocka_unit_test(test_bulk_both_ways),
 	    cmocka_unit_test(test_memory_of_the_idle),
+		cmocka_unit_test(test_memory_is_as_reckoned),
 	    cmocka_unit_test(test_records_share_a_piece),
 	    cmocka_unit_test(test_records_stay_in_their_buffer),
 	    cmocka_unit_test(test_wire_out_does_not_move),

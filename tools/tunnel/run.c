@@ -17,6 +17,8 @@
 #include "ring/network.h"
 #include "tools/tunnel/state.h"
 
+enum { TRIM_THRESHOLD = 512 * 1024 };
+
 static struct run *running;      /* for what workers tell: there is one run at a time */
 
 static void tell_main(void)
@@ -132,17 +134,6 @@ static uint32_t choose_cores(const struct config *config)
 	return cores;
 }
 
-/* What the process may use at most: buffers and queues by their limit, besides what wolfSSL caches and the
- * kernel's queues take per worker, and TLS and its state per link of ours. */
-static size_t memory_max(const struct config *config, const struct limits *limits, uint32_t cores)
-{
-	enum { TLS_CACHE = 25 << 20, QUEUES = 1 << 20, LINK = 128 << 10 };
-	size_t links = 0;
-	for (size_t i = 0; i < config->client_count; i++)
-		links += config->clients[i].links;
-	return limits->process_memory + (size_t)cores * (TLS_CACHE + QUEUES) + links * LINK;
-}
-
 /* A setting that wolfSSL will not take must be known before anything runs. */
 static bool settings_work(const struct tls_settings *settings, char why[RUN_WHY_SIZE])
 {
@@ -151,6 +142,15 @@ static bool settings_work(const struct tls_settings *settings, char why[RUN_WHY_
 		tls_endpoint_destroy(endpoint);
 	tls_thread_stop(); /* what wolfSSL has computed for this thread is for nobody */
 	return endpoint != NULL;
+}
+
+static void tell_memory(const struct config *config, size_t budgets, uint32_t cores)
+{
+	size_t all = budgets + machine_memory_beside(config, cores), present = machine_memory();
+	log_info("memory", NUMBER("limit_mib", budgets >> 20), NUMBER("process_max_mib", all >> 20));
+	if (all > present)
+		log_warn("more memory than there is: lower limits.process_memory or cores",
+			 NUMBER("process_max_mib", all >> 20), NUMBER("present_mib", present >> 20));
 }
 
 bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
@@ -164,6 +164,8 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	check(config->client_count <= RUN_CLIENTS_MAX);
 	block_signals();
 	raise_descriptors();
+	/* Left to itself, glibc lets every heap keep twice the largest block that was ever freed. */
+	mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 	struct process *process = &run->process;
 	uint32_t cores = choose_cores(config);
 	process->engine = ring_choose(config->engine, why);
@@ -174,8 +176,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	process->limits = config->limits;
 	if (!process->limits.process_memory)
 		process->limits.process_memory = machine_memory() / 2;
-	log_info("memory", NUMBER("buffers_max_mib", process->limits.process_memory >> 20),
-		 NUMBER("process_max_mib", memory_max(config, &process->limits, cores) >> 20));
+	tell_memory(config, process->limits.process_memory, cores);
 	process->populate = populate;
 	process->populate_state = run;
 	process->resolve = resolve;
