@@ -44,8 +44,8 @@ struct channel {
 	uint64_t granted;               /* bytes that the peer may still send */
 	uint64_t consumed;              /* eaten and not granted again yet */
 	uint64_t window;                /* granted, held here and consumed together: core/window.h */
-	uint32_t judged_bytes;          /* granted again since the window was judged last, */
-	struct instant judged_at;       /* which was then */
+	struct instant judged_at;       /* when the window was judged last */
+	uint32_t judged_bytes;          /* granted again since */
 	uint32_t turn_left;             /* bytes of its turn that it has not said yet */
 	struct target target;           /* what it opens, or what the peer asked for */
 	_Alignas(8) uint8_t wire[];     /* wire->channel_size */

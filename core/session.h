@@ -76,7 +76,7 @@ struct session {
 	uint64_t bytes_in, bytes_out;       /* plaintext of the wire */
 };
 
-_Static_assert(sizeof(struct session) <= 1280, "every idle connection has one");
+_Static_assert(sizeof(struct session) <= 1344, "every idle connection has one");
 
 struct session_options {
 	const struct wire *wire;

@@ -29,8 +29,8 @@ enum op_kind { OP_NONE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WAKE };
 
 struct op {
 	op_done_fn *done;    /* set once by the owner */
-	bool submitted;      /* set by submit, cleared by the engine just before the final done() */
-	bool single;         /* recv, by the owner before submit: one buffer at a time, not what there is */
+	bool submitted : 1;   /* set by submit, cleared by the engine just before the final done() */
+	bool single : 1;      /* recv, by the owner before submit: one buffer at a time, not what there is */
 	/* private to the engine from here on */
 	bool cancelled;
 	uint8_t kind;
