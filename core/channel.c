@@ -179,8 +179,7 @@ static void channel_destroy(struct channel *channel)
 	link_remove(&channel->control_link);
 	channel_unlist(channel);
 	link_remove(&channel->source_link);
-	if (!list_is_empty(&session->sources))
-		session_touch(session);   /* the pump lets one in */
+	session_let_in(session);
 	session_withdraw(session, channel);
 	if (channel->pair)
 		pair_leave(channel->pair, channel->side);

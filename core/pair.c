@@ -86,7 +86,8 @@ static void source_resume(struct pair *pair, int side)
 
 void session_let_in(struct session *session)
 {
-	for (uint32_t count = session->speakers; count < SESSION_CROWD; count++) {
+	/* Nobody speaks: there may be no pump behind this one, so nobody may stay outside. */
+	for (uint32_t count = session->speakers; count < SESSION_CROWD || !session->speakers; count++) {
 		if (list_is_empty(&session->sources))
 			return;
 		struct channel *source = OWNER(session->sources.next, struct channel, source_link);
@@ -235,7 +236,7 @@ static bool flow_is_full(struct pair *pair, int side, bool append)
 	if (source->traits & TRAIT_CREDIT)
 		return false;
 	uint64_t bytes_max = !(source->traits & TRAIT_CONN) ? limits->channel_bytes_no_credit
-			     : flow_is_crowded(pair, side)  ? CHANNEL_TURN
+			     : flow_is_crowded(pair, side)  ? size_min(CHANNEL_TURN, limits->channel_bytes)
 							    : limits->channel_bytes;
 	if (flow->bytes >= bytes_max || (!append && flow->count == CHANNEL_QUEUE_MAX))
 		return true;

@@ -150,7 +150,9 @@ struct registry_holder *registry_choose(const struct registry_entry *entry, uint
 	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next) {
 		struct registry_holder *holder = holder_of(link);
 		uint64_t weight = burden_weight(holder->burden, now);
-		if (!burden_is_open(holder->burden) || !is_better(holder, weight, best, least, worker))
+		bool is_ready = holder->session || holder->worker != worker;
+		if (!is_ready || !burden_is_open(holder->burden) ||
+		    !is_better(holder, weight, best, least, worker))
 			continue;
 		best = holder;
 		least = weight;
@@ -166,7 +168,8 @@ struct registry_holder *registry_choose_on(const struct registry_entry *entry, u
 	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next) {
 		struct registry_holder *holder = holder_of(link);
 		uint64_t weight = burden_weight(holder->burden, now);
-		if (holder->worker != worker || !burden_is_open(holder->burden) || (best && weight >= least))
+		if (holder->worker != worker || !holder->session || !burden_is_open(holder->burden) ||
+		    (best && weight >= least))
 			continue;
 		best = holder;
 		least = weight;

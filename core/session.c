@@ -128,6 +128,8 @@ void session_end(struct session *session, enum reason why, const char *text, boo
 		text_copy(session->why_text, sizeof session->why_text, slice_of(text));
 	session->state = flush && session->state == SESSION_OPEN ? SESSION_FLUSH : SESSION_DEAD;
 	session->slot_full = false;
+	if (session->burden)
+		burden_close(session->burden);       /* it has nothing to carry and would be chosen by all */
 	link_remove(&session->delivered_link);
 	while (!list_is_empty(&session->channels))
 		channel_end(OWNER(session->channels.next, struct channel, session_link), why);
@@ -145,6 +147,8 @@ void session_end(struct session *session, enum reason why, const char *text, boo
 void session_drain(struct session *session)
 {
 	session->draining = true;
+	if (session->burden)
+		burden_close(session->burden);
 	session_touch(session);
 }
 

@@ -70,24 +70,34 @@ static void probe(struct gateway *gateway, const struct claim *claim, const stru
 	hub_post(gateway->service.hub, &letter->mail);
 }
 
-static void await(struct gateway *gateway, struct claim *claim, const struct party *holder)
+/* `settled`: it is told or asked, but the claim does not wait for what comes of it. */
+static void await(struct gateway *gateway, struct claim *claim, const struct party *holder, bool settled)
 {
 	claim->awaited = realloc(claim->awaited, (claim->awaited_count + 1) * sizeof *claim->awaited);
 	check(claim->awaited);
 	bool evicted = party_kinship(&claim->party, holder) == KINSHIP_OLDER;
-	claim->awaited[claim->awaited_count++] = (struct awaited){holder->link_id, evicted, false};
+	claim->awaited[claim->awaited_count++] = (struct awaited){holder->link_id, evicted, settled};
 	probe(gateway, claim, holder);
 }
 
 static void look_at_holders(struct gateway *gateway, struct claim *claim, const struct registry_entry *entry)
 {
+	bool is_back = false;
 	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next) {
 		uint64_t link_id = OWNER(link, struct registry_holder, entry_link)->link_id;
 		struct member *member = member_find(gateway, link_id);
 		enum kinship kinship =
 		    member ? party_kinship(&claim->party, &member->party) : KINSHIP_BESIDE;
+		is_back = is_back || kinship == KINSHIP_OLDER;
 		if (kinship != KINSHIP_BESIDE && !awaited_find(claim, link_id))
-			await(gateway, claim, &member->party);
+			await(gateway, claim, &member->party, false);
+	}
+	/* What has broken one link of a client has perhaps broken them all: the dead get no users. */
+	for (struct link *link = entry->holders.next; is_back && link != &entry->holders; link = link->next) {
+		uint64_t link_id = OWNER(link, struct registry_holder, entry_link)->link_id;
+		struct member *member = member_find(gateway, link_id);
+		if (member && !awaited_find(claim, link_id))
+			await(gateway, claim, &member->party, true);
 	}
 }
 

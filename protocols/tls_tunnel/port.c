@@ -40,6 +40,7 @@ static void port_free(struct port *port)
 {
 	timer_disarm(&port->retry);
 	link_remove(&port->gateway_link);
+	link_remove(&port->listening.request.link); /* told to close in the turn in which the worker stops */
 	free(port);
 }
 

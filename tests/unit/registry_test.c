@@ -40,6 +40,7 @@ static struct registry_entry *web(void) { return registry_find(&registry, "web",
 static void hold(int i, uint32_t worker)
 {
 	assert_non_null(registry_add(&registry, "web", 80, worker, (uint64_t)(10 + i), burdens[i]));
+	registry_set_session(&registry, (uint64_t)(10 + i), (struct session *)(void *)&registry);
 }
 
 static void names_and_ports(void **state)
@@ -116,6 +117,18 @@ static void closed_ones_get_nobody(void **state)
 	assert_null(registry_choose(web(), 0, now));
 }
 
+/* On its own worker a holder without a session has just come, or is about to go. */
+static void only_the_present_are_chosen(void **state)
+{
+	hold(0, 0);
+	hold(1, 1);
+	burden_show_channels(burdens[0], 1000);
+	registry_set_session(&registry, 11, NULL);
+	assert_int_equal(registry_choose(web(), 1, now)->link_id, 10);
+	assert_null(registry_choose_on(web(), 1, now));
+	assert_int_equal(registry_choose(web(), 0, now)->link_id, 11);
+}
+
 /* Users come faster than the links can tell that they are there: what was announced counts. */
 static void equal_users_are_spread_evenly(void **state)
 {
@@ -159,6 +172,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_least_burden, begin, end),
 	    cmocka_unit_test_setup_teardown(of_equals_the_nearest_then_the_oldest, begin, end),
 	    cmocka_unit_test_setup_teardown(closed_ones_get_nobody, begin, end),
+	    cmocka_unit_test_setup_teardown(only_the_present_are_chosen, begin, end),
 	    cmocka_unit_test_setup_teardown(equal_users_are_spread_evenly, begin, end),
 	    cmocka_unit_test_setup_teardown(announcements_end, begin, end),
 	};

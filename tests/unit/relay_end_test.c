@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "core/burden.h"
 #include "tests/unit/relay_world.h"
 
 /* Where the wire has no half-close, the question's end waits for the answer's. */
@@ -167,6 +168,23 @@ static void lost_target_resets_user(void **state)
 	world_close();
 }
 
+/* While its last words leave, and when it takes no more: others serve the name. */
+static void ended_link_is_not_chosen(void **state)
+{
+	begin_linked(true);
+	struct burden *burden = burden_create();
+	burden_open(burden);
+	world.link[SERVER]->burden = burden;
+	session_drain(world.link[SERVER]);
+	assert_false(burden_is_open(burden));
+	burden_open(burden);
+	session_end(world.link[SERVER], REASON_PROTOCOL, NULL, true);
+	assert_false(burden_is_open(burden));
+	world.link[SERVER]->burden = NULL;
+	burden_unref(burden);
+	world_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +196,7 @@ int main(void)
 	    cmocka_unit_test(idle_channel_ends),
 	    cmocka_unit_test(unread_bytes_are_granted_again),
 	    cmocka_unit_test(quiet_askers_make_room),
+	    cmocka_unit_test(ended_link_is_not_chosen),
 	    cmocka_unit_test(lost_target_resets_user),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,7 +207,7 @@ static uint32_t frame_ids(const struct bytes *said, uint8_t type, unsigned flags
 
 static void begin_users(int count, size_t size)
 {
-	struct conn *users[32];
+	struct conn *users[64];
 	begin_linked(true);
 	for (int i = 0; i < count; i++)
 		users[i] = ask();
@@ -293,7 +293,7 @@ static void fresh_ones_do_not_starve_the_rest(void **state)
 /* A link for which many speak reads a turn's worth ahead of each, and nobody is forgotten. */
 static void crowd_is_read_in_turns(void **state)
 {
-	enum { USERS = 2 * SESSION_CROWD };
+	enum { USERS = 5 * SESSION_CROWD };
 	begin_users(USERS, 250000);
 	for (int i = SESSION_CROWD; i < USERS; i++) {
 		assert_true(world.conns[i].session->blocked);

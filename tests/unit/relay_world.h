@@ -89,7 +89,7 @@ static inline void turn(void)
 	settle();
 	for (uint32_t i = 0; i < world.conn_count; i++) {
 		struct conn *conn = &world.conns[i];
-		if (conn->session)
+		if (conn->session && session_has_output(conn->session))
 			pump(conn->session, &conn->out, &conn->shut);
 		settle();
 		if (conn->session)
@@ -102,7 +102,7 @@ static inline void turn(void)
 	}
 	for (int side = 0; side < 2; side++) {
 		bool shut = false;
-		if (world.link[side])
+		if (world.link[side] && session_has_output(world.link[side]))
 			pump(world.link[side], &world.said[side], &shut);
 		settle();
 		if (world.link[!side])
