@@ -266,6 +266,7 @@ void stream_close(struct stream *stream, struct duration linger)
 	stream->pending = (struct piece){0};
 	if (stream->tls)
 		tls_close(stream->tls);
+	stream_out_cut(stream);
 	stream->linger = linger;
 	stream_wait(stream, DURATION_S(STREAM_FLUSH_S + STREAM_LINGER_S));
 	if (!stream->in_ended)
@@ -295,7 +296,8 @@ void stream_release(struct stream *stream)
 {
 	struct session *session = stream->session;
 	bool conn = session->traits & TRAIT_CONN;
-	bool clean = ends_clean(session) && stream->state == STREAM_OPEN && !stream->expired;
+	bool clean = ends_clean(session) && stream->state == STREAM_OPEN && !stream->expired &&
+		     stream_out_is_sealed(stream);
 	bool alert = stream->tls && tls_state(stream->tls) == TLS_FAILED && session->why != REASON_LOST;
 	session->stream = NULL;
 	stream->session = NULL;

@@ -102,6 +102,10 @@ void stream_send_done(struct op *op, struct op_result result);
 void stream_recv_done(struct op *op, struct op_result result);
 void stream_join(struct stream *stream);
 void stream_out_drop(struct stream *stream);
+/* Has tls taken everything that was said? */
+bool stream_out_is_sealed(const struct stream *stream);
+/* What tls has not taken, and will not take any more, is let go. */
+void stream_out_cut(struct stream *stream);
 void stream_fail(struct stream *stream, enum reason reason, const char *text);
 void stream_settled(struct stream *stream);
 /* The last words of a session must leave within a limit. */

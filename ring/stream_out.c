@@ -35,6 +35,21 @@ void stream_out_drop(struct stream *stream)
 	stream->out = NULL;
 }
 
+bool stream_out_is_sealed(const struct stream *stream)
+{
+	return !stream->tls || !stream->out || stream->out->next == stream->out->count;
+}
+
+void stream_out_cut(struct stream *stream)
+{
+	struct outgoing *out = stream->out;
+	if (stream_out_is_sealed(stream))
+		return;
+	while (out->count > out->next)
+		buf_unref(out->parts[--out->count].piece.buf);
+	outgoing_release(stream);
+}
+
 /* Nothing waits and nothing is in flight. */
 bool stream_out_is_empty(const struct stream *stream)
 {

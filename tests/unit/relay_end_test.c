@@ -172,16 +172,15 @@ static void lost_target_resets_user(void **state)
 static void ended_link_is_not_chosen(void **state)
 {
 	begin_linked(true);
-	struct burden *burden = burden_create();
-	burden_open(burden);
-	world.link[SERVER]->burden = burden;
+	static struct burden burden;
+	burden_open(&burden);
+	world.link[SERVER]->burden = &burden;
 	session_drain(world.link[SERVER]);
-	assert_false(burden_is_open(burden));
-	burden_open(burden);
+	assert_false(burden_is_open(&burden));
+	burden_open(&burden);
 	session_end(world.link[SERVER], REASON_PROTOCOL, NULL, true);
-	assert_false(burden_is_open(burden));
+	assert_false(burden_is_open(&burden));
 	world.link[SERVER]->burden = NULL;
-	burden_unref(burden);
 	world_close();
 }
 
