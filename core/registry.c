@@ -142,17 +142,19 @@ static bool is_better(const struct registry_holder *holder, uint64_t weight,
 	return holder->worker == worker && best->worker != worker;
 }
 
-struct registry_holder *registry_choose(const struct registry_entry *entry, uint32_t worker,
-					struct instant now)
+/* A holder on this worker without a session has just come, or is about to go. */
+static struct registry_holder *choose(const struct registry_entry *entry, uint32_t worker, bool here_only,
+				      struct instant now)
 {
 	struct registry_holder *best = NULL;
 	uint64_t least = 0;
 	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next) {
 		struct registry_holder *holder = holder_of(link);
+		bool is_here = holder->worker == worker;
+		if (is_here ? !holder->session : here_only)
+			continue;
 		uint64_t weight = burden_weight(holder->burden, now);
-		bool is_ready = holder->session || holder->worker != worker;
-		if (!is_ready || !burden_is_open(holder->burden) ||
-		    !is_better(holder, weight, best, least, worker))
+		if (!burden_is_open(holder->burden) || !is_better(holder, weight, best, least, worker))
 			continue;
 		best = holder;
 		least = weight;
@@ -160,19 +162,14 @@ struct registry_holder *registry_choose(const struct registry_entry *entry, uint
 	return best;
 }
 
+struct registry_holder *registry_choose(const struct registry_entry *entry, uint32_t worker,
+					struct instant now)
+{
+	return choose(entry, worker, false, now);
+}
+
 struct registry_holder *registry_choose_on(const struct registry_entry *entry, uint32_t worker,
 					   struct instant now)
 {
-	struct registry_holder *best = NULL;
-	uint64_t least = 0;
-	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next) {
-		struct registry_holder *holder = holder_of(link);
-		uint64_t weight = burden_weight(holder->burden, now);
-		if (holder->worker != worker || !holder->session || !burden_is_open(holder->burden) ||
-		    (best && weight >= least))
-			continue;
-		best = holder;
-		least = weight;
-	}
-	return best;
+	return choose(entry, worker, true, now);
 }

@@ -210,23 +210,14 @@ static enum status say_turn(struct session *session, struct writer *writer, stru
 	return status;
 }
 
-static enum status say_end(struct session *session, struct writer *writer, struct channel *channel)
-{
-	const struct flow *flow = &channel->pair->flow[!channel->side];
-	struct event event = {.channel = channel, .reason = flow->reason, .text = slice_of("")};
-	event.kind = flow->end == END_EOF ? EVENT_EOF : flow->end == END_CLOSE ? EVENT_CLOSE : EVENT_RESET;
-	return say(session, writer, &event);
-}
-
 static enum status say_last(struct session *session, struct writer *writer, struct channel *channel,
 			    bool *gone)
 {
 	const struct flow *flow = &channel->pair->flow[!channel->side];
-	enum event_kind kind = flow->end == END_EOF	? EVENT_EOF
-			       : flow->end == END_CLOSE ? EVENT_CLOSE
-							: EVENT_RESET;
-	enum status status = say_end(session, writer, channel);
-	*gone = status == STATUS_OK && channel_said(channel, kind);
+	struct event event = {.channel = channel, .reason = flow->reason, .text = slice_of("")};
+	event.kind = flow->end == END_EOF ? EVENT_EOF : flow->end == END_CLOSE ? EVENT_CLOSE : EVENT_RESET;
+	enum status status = say(session, writer, &event);
+	*gone = status == STATUS_OK && channel_said(channel, event.kind);
 	if (status == STATUS_IO) {               /* this wire can only abort; the channel goes with it */
 		session_end(session, flow->reason, NULL, false);
 		*gone = true;

@@ -429,7 +429,6 @@ void client_link_drain(struct client_link *link)
 {
 	timer_disarm(&link->timer);
 	timer_disarm(&link->probe);
-	burden_close(link->burden);
 	if (!link->session)
 		return;
 	session_say(link->session, EVENT_GOAWAY);

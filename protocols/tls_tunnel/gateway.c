@@ -43,7 +43,6 @@ static void gateway_drain(struct service *service)
 	ports_drain(gateway);
 	for (struct link *link = gateway->offerings.next; link != &gateway->offerings; link = link->next) {
 		struct offering *offering = OWNER(link, struct offering, gateway_link);
-		burden_close(offering->party.burden);
 		session_say(offering->session, EVENT_GOAWAY);
 		session_drain(offering->session);
 	}

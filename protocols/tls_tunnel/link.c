@@ -234,8 +234,6 @@ static void link_event(struct session *session, const struct event *event)
 		link_open(session, event);
 		break;
 	case EVENT_GOAWAY:
-		if (session->burden)
-			burden_close(session->burden);
 		session_drain(session);
 		break;
 	case EVENT_PONG:

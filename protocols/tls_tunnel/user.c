@@ -43,6 +43,14 @@ static void go_elsewhere(struct session *session, struct channel *channel,
 	session_move(session, holder->worker);
 }
 
+/* The chosen link is here, or there is none. */
+static void join(const struct registry_holder *holder, const struct event *event)
+{
+	struct session *link = holder ? holder->session : NULL;
+	if (!link || !channel_open(link, event->channel->pair, event->target))
+		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
+}
+
 static void user_event(struct session *session, const struct event *event)
 {
 	struct hub *hub = session->hub;
@@ -53,9 +61,7 @@ static void user_event(struct session *session, const struct event *event)
 		go_elsewhere(session, event->channel, holder);
 		return;
 	}
-	struct session *link = holder ? holder->session : NULL;
-	if (!link || !channel_open(link, event->channel->pair, event->target))
-		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
+	join(holder, event);
 }
 
 const struct role role_gateway_user = {.name = "published port", .event = user_event};
@@ -83,7 +89,5 @@ void user_ferried(struct gateway *gateway, const struct event *event)
 	const struct registry_entry *entry = entry_of(gateway, event->target);
 	struct registry_holder *holder =
 	    entry ? chosen_elsewhere(gateway, entry, event->target->link) : NULL;
-	struct session *link = holder ? holder->session : NULL;
-	if (!link || !channel_open(link, event->channel->pair, event->target))
-		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
+	join(holder, event);
 }
