@@ -18,6 +18,7 @@
 
 #include "ring/ring_choose.h"
 #include "ring/ring_socket.h"
+#include "ring/slots.h"
 
 /* Where an op is that is submitted. */
 enum place {
@@ -27,7 +28,7 @@ enum place {
 	AT_FINISHED, /* over, done() is still to be called */
 };
 
-enum { EVENTS_MAX = 512, ACCEPTS_MAX = 64, SLOTS_MIN = 64 };
+enum { EVENTS_MAX = 512, ACCEPTS_MAX = 64 };
 
 /* What is known of one descriptor. */
 struct slot {
@@ -64,16 +65,9 @@ static struct poller *poller_of(struct ring *ring)
 static struct slot *slot_of(struct poller *poller, int fd)
 {
 	check(fd >= 0);
-	if ((uint32_t)fd >= poller->slot_count) {
-		uint32_t count = poller->slot_count ? poller->slot_count : SLOTS_MIN;
-		while (count <= (uint32_t)fd)
-			count *= 2;
-		struct slot *slots = realloc(poller->slots, count * sizeof *slots);
-		check(slots);
-		memset(slots + poller->slot_count, 0, (count - poller->slot_count) * sizeof *slots);
-		poller->slots = slots;
-		poller->slot_count = count;
-	}
+	if ((uint32_t)fd >= poller->slot_count)
+		poller->slots =
+		    slots_cover(poller->slots, &poller->slot_count, (uint32_t)fd, sizeof *poller->slots);
 	struct slot *slot = &poller->slots[fd];
 	/* Nothing is known of a descriptor that is not registered: it may well be ready. */
 	if (!slot->registered)
@@ -567,14 +561,11 @@ static int poller_create(struct ring **ring, const struct ring_options *options,
 static void poller_rest(struct ring *ring)
 {
 	struct poller *poller = poller_of(ring);
-	uint32_t used = poller->slot_count, count = used;
+	uint32_t used = poller->slot_count;
 	for (const struct slot *last; used > 0; used--)
 		if ((last = &poller->slots[used - 1])->in || last->out || last->registered)
 			break;
-	while (count > SLOTS_MIN && count / 4 >= used)
-		count /= 2;
-	if (count < poller->slot_count) /* a shorter one is never refused */
-		poller->slots = realloc(poller->slots, (poller->slot_count = count) * sizeof *poller->slots);
+	poller->slots = slots_shrink(poller->slots, &poller->slot_count, used, sizeof *poller->slots);
 }
 
 const struct ring_table ring_epoll = {

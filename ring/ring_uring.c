@@ -13,6 +13,7 @@
 
 #include "ring/ring_choose.h"
 #include "ring/ring_socket.h"
+#include "ring/slots.h"
 #include "ring/uring.h"
 #include "ring/uring_setup.h"
 
@@ -22,7 +23,6 @@ enum {
 	BUSY_TURNS = 4,       /* after so many of them in a row, a turn waits for more of them, */
 	BATCH_MAX = 16,       /* up to so many, */
 	BATCH_WAIT_US = 20,   /* but no longer */
-	SLOTS_MIN = 64,
 };
 
 static struct uring *uring_of(struct ring *ring)
@@ -35,16 +35,9 @@ static struct uring *uring_of(struct ring *ring)
 static struct slot *slot_of(struct uring *uring, int fd)
 {
 	check(fd >= 0);
-	if ((uint32_t)fd >= uring->slot_count) {
-		uint32_t count = uring->slot_count ? uring->slot_count : SLOTS_MIN;
-		while (count <= (uint32_t)fd)
-			count *= 2;
-		struct slot *slots = realloc(uring->slots, count * sizeof *slots);
-		check(slots);
-		memset(slots + uring->slot_count, 0, (count - uring->slot_count) * sizeof *slots);
-		uring->slots = slots;
-		uring->slot_count = count;
-	}
+	if ((uint32_t)fd >= uring->slot_count)
+		uring->slots =
+		    slots_cover(uring->slots, &uring->slot_count, (uint32_t)fd, sizeof *uring->slots);
 	return &uring->slots[fd];
 }
 
@@ -387,16 +380,10 @@ static void uring_rest(struct ring *ring)
 	struct uring *uring = uring_of(ring);
 	if (!io_uring_cq_ready(&uring->queue) && !io_uring_cq_has_overflow(&uring->queue))
 		lend_rest(&uring->lend);
-	uint32_t used = uring->slot_count, count = used;
+	uint32_t used = uring->slot_count;
 	while (used > 0 && !uring->slots[used - 1].in && !uring->slots[used - 1].out)
 		used--;
-	while (count > SLOTS_MIN && count / 4 >= used)
-		count /= 2;
-	struct slot *slots = count < uring->slot_count ? realloc(uring->slots, count * sizeof *slots) : NULL;
-	if (slots) {
-		uring->slots = slots;
-		uring->slot_count = count;
-	}
+	uring->slots = slots_shrink(uring->slots, &uring->slot_count, used, sizeof *uring->slots);
 }
 
 static void uring_close_fd(struct ring *ring, int fd, bool abort)

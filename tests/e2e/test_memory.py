@@ -14,14 +14,6 @@ BLOCK = b"m" * 65536
 LENT_KIB = 2048
 
 
-def memory_kib(process, field):
-    with open(f"/proc/{process.pid}/smaps_rollup") as lines:
-        for line in lines:
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
-    raise KeyError(field)
-
-
 def printed_kib(process):
     return json.loads(process.wait_line('"process_max_mib"'))["process_max_mib"] * 1024
 
@@ -87,7 +79,7 @@ def test_never_above_the_printed_sum(world):
     def full():
         push(users)
         for process in peaks:
-            peaks[process] = max(peaks[process], memory_kib(process, "Pss"))
+            peaks[process] = max(peaks[process], process.memory_kib("Pss"))
             assert peaks[process] <= printed_kib(process), process.log()
         return peaks[gateway] >= printed_kib(gateway) / 2
 
@@ -101,13 +93,13 @@ def test_never_above_the_printed_sum(world):
 def test_a_burst_leaves_nothing(world):
     gateway, client, port, deaf = published(world)
     open_users(port, deaf, 1)[0].close()
-    before = {process: memory_kib(process, "Private_Dirty") for process in (gateway, client)}
+    before = {process: process.memory_kib("Private_Dirty") for process in (gateway, client)}
     users = open_users(port, deaf, 800)
     during = {}
 
     def rose():
         push(users)
-        during.update({process: memory_kib(process, "Private_Dirty") for process in before})
+        during.update({process: process.memory_kib("Private_Dirty") for process in before})
         return during[gateway] > 8 * before[gateway] and during[client] > 2 * before[client]
 
     tunnel.until(rose, lambda: f"{[*before.values()]} KiB, now {[*during.values()]}")
@@ -117,11 +109,11 @@ def test_a_burst_leaves_nothing(world):
 
     def fell():
         allowed = {p: level + level // 4 + LENT_KIB for p, level in before.items()}
-        return all(memory_kib(p, "Private_Dirty") <= level for p, level in allowed.items())
+        return all(p.memory_kib("Private_Dirty") <= level for p, level in allowed.items())
 
     tunnel.until(
         fell,
         lambda: f"{[*before.values()]} KiB, during {[*during.values()]}, "
-        f"now {[memory_kib(p, 'Private_Dirty') for p in before]}",
+        f"now {[p.memory_kib('Private_Dirty') for p in before]}",
         timeout=60 * tunnel.PATIENCE,
     )

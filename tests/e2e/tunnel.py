@@ -156,12 +156,15 @@ class Process:
         code = self.wait_exit(timeout)
         assert code == 0, f"exit {code}\n{self.log()}"
 
-    def status(self, field):
-        with open(f"/proc/{self.pid}/status") as lines:
+    def status(self, field, file="status"):
+        with open(f"/proc/{self.pid}/{file}") as lines:
             for line in lines:
                 if line.startswith(field + ":"):
                     return int(line.split()[1])
         raise KeyError(field)
+
+    def memory_kib(self, field):
+        return self.status(field, "smaps_rollup")
 
     def rss_kib(self):
         return self.status("VmRSS")

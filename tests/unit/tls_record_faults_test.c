@@ -354,14 +354,6 @@ static void test_key_update_after_close(void **state)
 	stage_end(&stage);
 }
 
-static int setup(void **state)
-{
-	library_begin(TLS_CRYPTO_AUTO);
-	if (!tls_library_is_fast())
-		exit(77);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,5 +368,5 @@ int main(void)
 	    cmocka_unit_test(test_no_close_notify),
 	    cmocka_unit_test(test_key_update_after_close),
 	};
-	return cmocka_run_group_tests(tests, setup, library_teardown);
+	return cmocka_run_group_tests(tests, library_setup_fast, library_teardown);
 }

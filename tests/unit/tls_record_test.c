@@ -529,14 +529,6 @@ static void test_keys_are_wiped(void **state)
 	peers_end(&peers);
 }
 
-static int setup(void **state)
-{
-	library_begin(TLS_CRYPTO_AUTO);
-	if (!tls_library_is_fast())
-		exit(77);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,5 +544,5 @@ int main(void)
 	    cmocka_unit_test(test_no_memory_for_an_alert),
 	    cmocka_unit_test(test_keys_are_wiped),
 	};
-	return cmocka_run_group_tests(tests, setup, library_teardown);
+	return cmocka_run_group_tests(tests, library_setup_fast, library_teardown);
 }
