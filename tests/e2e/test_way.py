@@ -15,6 +15,7 @@ BULK = (256 << 20) if tunnel.FULL else (48 << 20)
 WINDOW_MAX = 16 << 20
 WINDOW_NEAR = 1 << 20
 PIECE = bytes(16372)
+USER_BUFFER = 1 << 20
 
 
 def behind(world, delay_ms):
@@ -46,8 +47,10 @@ class Publisher:
         port = tunnel.free_port()
         self.session.login([yamux.published("web", port)])
         tunnel.until(lambda: tunnel.is_listening(port), "the port")
-        self.user = socket.create_connection(("127.0.0.1", port), tunnel.WAIT)
-        self.user.settimeout(None)
+        self.user = socket.socket()
+        # Else the kernel lets it grow, and what it holds hides what the gateway does.
+        self.user.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, USER_BUFFER)
+        self.user.connect(("127.0.0.1", port))
         self.user.sendall(b"?")
         assert self.session.pump(lambda: len(self.session.opened) > 0)
         self.number = self.session.opened[0]
