@@ -47,6 +47,7 @@ struct channel {
 	struct instant judged_at;       /* when the window was judged last */
 	uint32_t judged_bytes;          /* granted again since */
 	uint32_t turn_left;             /* bytes of its turn that it has not said yet */
+	struct instant not_before;      /* DATA is held back until then: channel_hold */
 	struct target target;           /* what it opens, or what the peer asked for */
 	_Alignas(8) uint8_t wire[];     /* wire->channel_size */
 };
@@ -55,6 +56,8 @@ struct channel {
 /* Joins a new channel of `session` to the pair as side 1; it will say OPEN. NULL: the session takes no more.
  */
 struct channel *channel_open(struct session *session, struct pair *pair, const struct target *target);
+/* Not answered by then: it counts as refused with REASON_TIMEOUT, and the peer hears RESET. */
+void channel_open_within(struct channel *channel, struct duration span);
 /* The answer to an OPEN that was received: no. `text` goes to the peer where the wire can carry it. */
 void channel_refuse(struct channel *channel, enum reason reason, const char *text);
 
@@ -62,6 +65,8 @@ void channel_refuse(struct channel *channel, enum reason reason, const char *tex
 void channel_set_id(struct channel *channel, const void *id, size_t size);
 /* encode(OWED) with this channel will be asked. */
 void channel_owes(struct channel *channel);
+/* No DATA is asked for before that instant (NEVER: before it is called again); control goes on. */
+void channel_hold(struct channel *channel, struct instant until);
 /* Bytes of the wire's own dialogue, received: they are part of the window like data. */
 void channel_ate(struct channel *channel, size_t size);
 /* The same before they are granted again: received now. False: the peer had no credit for them. */

@@ -29,6 +29,7 @@ struct chunk {
 	bool last;                      /* the last piece of its message; END: always */
 	struct piece piece;
 	const struct head *head;        /* CHUNK_HEAD */
+	uint16_t code;                  /* CHUNK_END of a WebSocket: why it was closed; 0: without a Close */
 };
 
 /* Answers its own pings, reports them as chunks. */
@@ -39,12 +40,14 @@ struct carrier {
 	size_t frame_room; /* bytes that writer_begin keeps free in front of a message for seal */
 	/* Takes from the front of *input. OK: one chunk; MORE: input is used up. */
 	enum status (*decode)(struct session *session, void *state, struct piece *input, struct chunk *chunk);
-	/* Frames the message that has just ended. FULL: it is rolled back. */
+	/* Frames the message that has just ended. FULL: it is rolled back. What is sealed is spent: payload
+	 * that lies in a buf may be changed in place (masks), since nobody else looks at those bytes. */
 	enum status (*seal)(struct session *session, void *state, struct writer *writer);
 	/* Says its own debts (a Pong); NULL: has none. */
 	enum status (*owed)(struct session *session, void *state, struct writer *writer);
 };
 
-extern const struct carrier carrier_raw; /* protocols/carriers/raw.c */
+extern const struct carrier carrier_raw;       /* protocols/carriers/raw.c */
+extern const struct carrier carrier_websocket; /* protocols/carriers/websocket.c */
 
 #endif

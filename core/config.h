@@ -9,10 +9,11 @@
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
-#include "core/cidr.h"
+#include "core/acl.h"
+#include "core/batcher.h"
+#include "core/config_linksocks.h"
 #include "core/limits.h"
 #include "core/log.h"
-#include "core/secret.h"
 
 enum {
 	CONFIG_CORES_MAX = 256,
@@ -23,12 +24,6 @@ enum {
 	CONFIG_KEY_MAX = 1024,
 	CONFIG_PIN_SIZE = 32,
 	CONFIG_LINKS_MAX = 64,           /* of one client */
-};
-
-/* A host name or address literal, and a port; resolved when it is used. */
-struct config_endpoint {
-	const char *host;                /* without brackets */
-	uint16_t port;
 };
 
 /* Own credentials of one client of the gateway; the name is its identity in logs. */
@@ -52,6 +47,8 @@ struct config_gateway {
 	struct secret auth_key;          /* shared by all clients; empty: only `identities` may log in */
 	struct config_identity *identities;
 	size_t identity_count;
+	bool public;                     /* false: no TLS port; only listeners of single protocols */
+	struct config_linksocks linksocks;
 	/* filled in by state_load */
 	struct slice certificate_pem;
 	struct secret key_pem;
@@ -83,7 +80,13 @@ struct config_visitor {
 	struct address bind;             /* unique; ADDRESS_IPV4 or ADDRESS_IPV6, with the port */
 };
 
+enum config_protocol { PROTOCOL_TLS_TUNNEL, PROTOCOL_LINKSOCKS };
+
 struct config_client {
+	enum config_protocol protocol;
+	bool plaintext;                  /* ws:// */
+	struct config_via upstream_proxy;/* how the gateway is reached */
+	struct config_linksocks_client linksocks;
 	struct config_endpoint *gateways; /* tried in order; at least one */
 	size_t gateway_count;
 	const char *gateway_tls_cert;    /* file name; NULL: the system's roots */
@@ -116,6 +119,8 @@ struct config {
 	enum log_format log_format;
 	struct duration drain_stop, drain_upgrade;
 	struct limits limits;
+	struct batching batching;
+	struct acl access;               /* targets that peers and users may name */
 	struct config_gateway gateway;
 	struct config_client *clients;
 	size_t client_count;

@@ -9,7 +9,7 @@
 #include "core/role.h"
 #include "core/wire.h"
 
-enum { DETECT_BYTES_MAX = 24 };
+enum { DETECT_BYTES_MAX = 16 * 1024 }; /* a whole HTTP head */
 
 struct detect_answer {
 	const struct carrier *carrier;

@@ -58,18 +58,28 @@ struct target {
 	char host[HOST_SIZE];
 };
 
-enum feature { /* what both ends of one link have shown (design: extensions) */
-	       FEATURE_OURS =
-		   1, /* the peer is this program: half-close is on, CLOSE and RESET are told apart */
-	       FEATURE_SOURCE = 2,
-	       FEATURE_VERDICT = 4,
-	       FEATURE_LINKS = 8, /* several links of one client share what it publishes; needs an instance */
+/* What both ends of one link have shown (design: extensions). */
+enum feature {
+	FEATURE_OURS = 1,        /* the peer is this program: half-close is on, CLOSE and RESET differ */
+	FEATURE_SOURCE = 2,
+	FEATURE_VERDICT = 4,
+	FEATURE_LINKS = 8,       /* several links of one client share what it publishes; needs an instance */
+	FEATURE_CREDIT = 16,     /* LinkSocks: windows per channel */
+	FEATURE_LZ4 = 32,        /* LinkSocks: compression 2 */
+	FEATURE_HALF_CLOSE = 64, /* LinkSocks: an end of one direction */
 };
 
 enum { INSTANCE_SIZE = 16, LINKS_MAX = 64 /* of one client */ };
 
+enum credential_form { CREDENTIAL_PLAIN, CREDENTIAL_SHA256 /* 64 lower-case hex digits of the secret */ };
+enum direction { DIRECTION_UNSAID, DIRECTION_FORWARD, DIRECTION_REVERSE };
+
 struct credentials {
 	struct slice user, secret, group;
+	enum credential_form form;          /* of `secret` */
+	enum direction direction;           /* LinkSocks: what the sender wants to be */
+	struct slice host, path;            /* said, over HTTP: Host, and the path with its query */
+	struct slice source;                /* heard: the address that a proxy in front tells; for logs */
 	uint32_t features;                  /* enum feature bits that the sender has shown */
 	uint8_t instance[INSTANCE_SIZE];    /* the same on every link of one client; zero: not shown */
 	uint32_t link;                      /* FEATURE_LINKS: which of them, from 0 */
@@ -86,22 +96,47 @@ struct publication {
 	uint16_t bind_port;        /* visitor */
 };
 
-enum note_kind { NOTE_TEXT, NOTE_BIND_RETRY, NOTE_BIND_FAILED, NOTE_PARTIAL, NOTE_ALL_REFUSED };
+enum note_kind {
+	NOTE_TEXT,
+	NOTE_BIND_RETRY,
+	NOTE_BIND_FAILED,
+	NOTE_PARTIAL,
+	NOTE_ALL_REFUSED,
+	NOTE_PARTNERS,
+};
 
-/* News that change nothing: TLS Tunnel's push_exception, LinkSocks' Log. */
+/* News that change nothing: TLS Tunnel's push_exception, LinkSocks' Log and Partners. */
 struct note {
 	enum note_kind kind;
+	uint32_t count;            /* NOTE_PARTNERS */
 	uint8_t level;             /* enum log_level */
 	struct slice code, text;
 	const struct publication *about; /* NULL: the session */
 	unsigned retry, retry_max, delay_s;
 };
 
+/* LinkSocks: a provider asks for a connector token to be added or removed (REQUEST), and its answer. */
+struct token_request {
+	uint8_t id[16];                        /* says which request an answer is for */
+	bool remove;
+	struct slice token;                    /* empty in a request to add: the answerer makes one */
+};
+
+/* An HTTP request that is complete, or what it is answered with. Slices are borrowed. */
+struct http_exchange {
+	unsigned status;                       /* RESPONSE */
+	struct slice method, path;             /* REQUEST: the path is not decoded, its query is `query` */
+	struct slice query;
+	struct slice api_key;                  /* REQUEST: X-API-Key; empty: there is none */
+	const char *content_type;              /* RESPONSE; NULL: there is no body */
+	struct slice body;
+};
+
 struct event {
 	enum event_kind kind;
 	struct channel *channel;               /* NULL: the session itself */
-	const struct target *target;           /* OPEN */
-	enum reason reason;                    /* OPENED, AUTHED, PUBLISHED, RESET, GOAWAY */
+	const struct target *target;           /* OPEN. DATAGRAM: whom it is for, to the asker: from */
+	enum reason reason;                    /* OPENED, AUTHED, PUBLISHED, RESET, GOAWAY, RESPONSE */
 	struct slice text;                     /* beside reason, for people */
 	const struct piece *pieces;            /* DATA: encode gets a gather list, decode gives one piece */
 	uint32_t piece_count;
@@ -113,6 +148,8 @@ struct event {
 	const struct slice *refused;           /* PUBLISHED: "name:port" each, as the wire says it */
 	uint32_t refused_count;
 	const struct note *note;               /* NOTE */
+	const struct token_request *token;     /* REQUEST, RESPONSE: of LinkSocks */
+	const struct http_exchange *exchange;       /* REQUEST, RESPONSE: of HTTP */
 };
 
 #endif

@@ -12,7 +12,7 @@ void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const stru
 	      struct instant now)
 {
 	*hub = (struct hub){.index = index, .worker_count = worker_count, .limits = limits, .now = now,
-			    .random = 0x6c62272e07bb0142u + index};
+			    .random = 0x6c62272e07bb0142u + index, .batching = BATCHING_DEFAULT};
 	size_t share = limits->process_memory / worker_count;
 	hub->budget.max = share ? share : SIZE_MAX / 2;
 	bufpool_init(&hub->bufs, HUB_RECEIVE_MAX, 0);
@@ -33,6 +33,16 @@ void hub_fini(struct hub *hub)
 	check(!hub->outgoing && hub->channel_count == 0);
 	bufpool_fini(&hub->bufs);
 	memory_fini(&hub->memory);
+}
+
+void hub_secret_bytes(struct hub *hub, uint8_t *bytes, size_t size)
+{
+	if (hub->secret_bytes) {
+		hub->secret_bytes(bytes, size);
+		return;
+	}
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)random_next(&hub->random);
 }
 
 bool hub_may_log(struct hub *hub)

@@ -7,6 +7,7 @@
 #ifndef CORE_HUB_H
 #define CORE_HUB_H
 
+#include "core/batcher.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "core/pair.h"
@@ -20,6 +21,10 @@ struct hub {
 	uint32_t index, worker_count;
 	struct instant now;             /* this turn's */
 	uint64_t random;                /* jitter and ids; seeded by the worker */
+	/* Bytes that nobody can guess; NULL: from `random`, in tests. */
+	void (*secret_bytes)(uint8_t *bytes, size_t size);
+	const struct acl *access;       /* what peers and users may reach; NULL: everything */
+	struct batching batching;       /* the default until the worker sets it */
 	const struct limits *limits;
 	struct budget budget;           /* of bufs, memory and TLS sessions: the worker's share */
 	struct bufpool bufs;
@@ -51,6 +56,8 @@ static inline void hub_count(struct hub *hub, enum counter counter, uint64_t amo
 {
 	hub->counters[counter] += amount;
 }
+/* Keys of masks, ids that must not be guessed, tokens. */
+void hub_secret_bytes(struct hub *hub, uint8_t *bytes, size_t size);
 /* A line about what a peer or a stranger can repeat at will? At most LOG_REPEATED_MAX a second. */
 bool hub_may_log(struct hub *hub);
 /* The budget is nearly used up: no new connections and channels. */

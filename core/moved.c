@@ -24,6 +24,7 @@ struct moved *session_pack(const struct session *session, struct slice unread)
 				.service = session->service ? session->service->index : 0,
 				.target = channel->target,
 				.published = session->target,
+				.tag = session->tag,
 				.unread_size = unread_size};
 	moved->wire_state = moved->bytes;
 	moved->carrier_state = moved->wire_state + wire->session_size;
@@ -56,6 +57,7 @@ struct session *session_unpack(struct hub *hub, const struct moved *moved)
 	memcpy(session->carrier_state, moved->carrier_state, moved->carrier->state_size);
 	session->traits = moved->traits;
 	session->target = moved->published;
+	session->tag = moved->tag;
 	session->state = SESSION_OPEN;
 	session->ready = true;
 	struct channel *channel = session_channel(session);

@@ -17,6 +17,7 @@ struct moved {
 	uint32_t traits;
 	struct target target;         /* of the OPEN that will be delivered again */
 	struct target published;      /* session->target */
+	uint64_t tag;
 	size_t unread_size;
 	uint8_t *wire_state, *carrier_state, *channel_state, *unread;   /* into bytes[] */
 	uint8_t bytes[];

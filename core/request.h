@@ -10,7 +10,16 @@
 
 struct tls_settings;
 
-enum request_kind { REQUEST_DIAL, REQUEST_UNDIAL, REQUEST_LISTEN, REQUEST_UNLISTEN, REQUEST_MOVE };
+enum request_kind {
+	REQUEST_DIAL,
+	REQUEST_UNDIAL,
+	REQUEST_LISTEN,
+	REQUEST_UNLISTEN,
+	REQUEST_MOVE,
+	REQUEST_BIND,
+};
+
+struct acl;
 
 struct request {
 	struct link link;
@@ -24,6 +33,7 @@ struct dial {
 	struct session *session;               /* NULL: it has ended meanwhile */
 	void *worker_state;                    /* the worker's */
 	const struct tls_settings *tls;        /* NULL: plain */
+	const struct acl *acl; /* every address that the name leads to is asked; NULL: any will do */
 	struct duration timeout;               /* over name, connect and TLS together */
 	uint16_t port;
 	char host[HOST_SIZE];                  /* name or literal; a unix path begins with '/' */
@@ -33,6 +43,19 @@ struct dial {
 /* False when there is no memory: the session has been ended. */
 bool hub_dial(struct session *session, const char *host, uint16_t port, const struct tls_settings *tls,
 	      struct duration timeout);
+
+/* A datagram socket for a session: beside its stream, at the address where the stream's peer has reached us
+ * (`beside`), or, for a session that is STARTING and has no stream, at any address: then it is opened. The
+ * answer is wire.bound. The session sends with session_send_datagram and hears by wire.datagram. Memory: the
+ * hub's; the worker frees it. */
+struct binding {
+	struct request request;
+	struct session *session;               /* NULL: it has ended meanwhile */
+	bool beside;
+	const struct acl *acl; /* asked for each address that is sent to; NULL: any will do */
+};
+/* False when there is no memory: nothing was asked. */
+bool hub_bind(struct session *session, bool beside, const struct acl *acl);
 
 /* The session has ended: what was asked for it is called off. */
 void hub_forget(struct session *session);
@@ -59,6 +82,7 @@ struct listening {
 	bool spread;                           /* connections go to the least loaded worker */
 	bool guarded;                          /* limits.connections_per_source holds here */
 	struct target target;                  /* what a plain conn opens */
+	uint64_t tag;                          /* session->tag of the conns that it accepts */
 	struct source_rules sources;           /* who may connect at all, before anything is read */
 	/* It listens (0) or could not (-errno, with the address in use as address.port). */
 	void (*opened)(struct listening *listening, int error);

@@ -36,7 +36,8 @@ static enum status say(struct session *session, struct writer *writer, struct ev
 static enum status say_announced(struct session *session, struct writer *writer)
 {
 	static const enum event_kind order[] = {EVENT_AUTH,	 EVENT_AUTHED, EVENT_PUBLISH, EVENT_NOTE,
-						EVENT_PUBLISHED, EVENT_READY,  EVENT_PING,    EVENT_GOAWAY};
+						EVENT_PUBLISHED, EVENT_READY,  EVENT_REQUEST, EVENT_RESPONSE,
+						EVENT_PING,	 EVENT_GOAWAY};
 	for (size_t i = 0; i < COUNT_OF(order); i++) {
 		enum event_kind kind = order[i];
 		if (!(session->says & 1u << kind))

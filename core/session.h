@@ -19,7 +19,9 @@
 #include "core/wire.h"
 
 struct stream;
+struct dgram;
 struct dial;
+struct binding;
 
 enum session_state { SESSION_STARTING, SESSION_OPEN, SESSION_FLUSH, SESSION_DEAD };
 
@@ -40,7 +42,9 @@ struct session {
 	struct service *service;            /* the role's memory on this worker, or NULL */
 	void *wire_state, *carrier_state, *role_state; /* behind the session, in the same object */
 	struct stream *stream;              /* the worker's; NULL: none yet, or a ferry */
+	struct dgram *dgram;                /* the worker's: a datagram socket beside or instead of it */
 	struct dial *dial;                  /* the worker is connecting it */
+	struct binding *binding;            /* the worker is opening its datagram socket */
 	struct move *move;                  /* the worker is about to move it */
 	struct ferry_end *ferry;            /* a ferry's rings; else NULL */
 	struct burden *burden;              /* the role's, shown to other workers; NULL: nobody chooses it */
@@ -58,6 +62,7 @@ struct session {
 	char peer[PEER_TEXT_SIZE];          /* for logs */
 	char tls[TLS_FACT_SIZE];            /* for logs: version, cipher and path; "" without TLS */
 	struct target target;               /* a published port's conn: what it opens */
+	uint64_t tag;                       /* the listening's: for its role, what it listens for */
 	struct link channels, control;
 	struct link fresh, active;          /* channels that may speak: core/scheduler.c */
 	uint32_t fresh_left;                /* bytes that the fresh ones may say before an active one does */
@@ -76,7 +81,7 @@ struct session {
 	uint64_t bytes_in, bytes_out;       /* plaintext of the wire */
 };
 
-_Static_assert(sizeof(struct session) <= 1344, "every idle connection has one");
+_Static_assert(sizeof(struct session) <= 1408, "every idle connection has one");
 
 struct session_options {
 	const struct wire *wire;

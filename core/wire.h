@@ -34,6 +34,7 @@ struct wire {
 	size_t session_size;    /* bytes, zeroed: `state` below */
 	size_t channel_size;    /* bytes, zeroed: channel->wire */
 	size_t chunk_max;       /* bytes of DATA per encode at most */
+	size_t message_max;     /* bytes of one message that is received, where the carrier has messages */
 	/* The stream is there. */
 	enum status (*start)(struct session *session, void *state);
 	enum status (*decode)(struct session *session, void *state, const struct chunk *chunk,
@@ -45,6 +46,11 @@ struct wire {
 	struct instant (*tick)(struct session *session, void *state, struct instant now);
 	/* Releases what the state holds. NULL: nothing. */
 	void (*stop)(struct session *session, void *state);
+	/* What hub_bind asked for is there, at `local`, or (negative errno) cannot be. NULL: never asks. */
+	void (*bound)(struct session *session, void *state, const struct address *local, int error);
+	/* One datagram from the session's datagram socket; what cannot be taken is dropped and counted. */
+	void (*datagram)(struct session *session, void *state, const struct address *from,
+			 struct piece piece);
 };
 
 #endif

@@ -189,7 +189,8 @@ void listener_open(struct worker *worker, struct listening *listening)
 			.role = listening->role,
 			.service = listening->service->index,
 			.guarded = listening->guarded,
-			.target = listening->target},
+			.target = listening->target,
+			.tag = listening->tag},
 	};
 	list_push(&worker->listeners, &listener->worker_link);
 	listening->listener = listener;

@@ -25,6 +25,9 @@ struct process {
 	void (*populate)(struct process *process, struct hub *hub);
 	void *populate_state;
 	uint64_t seed;                   /* of the hubs' generators */
+	void (*secret_bytes)(uint8_t *bytes, size_t size); /* the hubs'; NULL: seeded, in the simulator */
+	const struct acl *access;        /* the hubs'; NULL: everything */
+	struct batching batching;        /* the hubs' */
 	bool pinned;                     /* workers are tied to cores */
 	_Atomic uint32_t started, failed;
 	pthread_barrier_t stopped, resolved; /* the workers and process_join */

@@ -173,6 +173,7 @@ static void accepted_plain(struct stream *stream)
 		return;
 	}
 	session->target = welcome->target;
+	session->tag = welcome->tag;
 	stream_adopt_session(stream, session);
 	session_open(session);
 	stream_feed(stream);                 /* a wire with a dialogue opens nothing before it has heard */

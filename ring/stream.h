@@ -30,6 +30,7 @@ struct welcome {
 	uint32_t service;               /* index in hub->services */
 	bool guarded;                   /* counted in process->sources */
 	struct target target;
+	uint64_t tag;
 };
 
 /* What waits to be sent, and what is being sent. Only while there is any: the idle hold none. */

@@ -20,6 +20,10 @@ void worker_init(struct worker *worker, struct process *process, uint32_t index,
 	*worker = (struct worker){.process = process, .housekeeping = {.expired = housekeeping}};
 	hub_init(&worker->hub, index, process->worker_count, &process->limits, now);
 	worker->hub.random ^= process->seed * 0x9e3779b97f4a7c15u;
+	worker->hub.secret_bytes = process->secret_bytes;
+	worker->hub.access = process->access;
+	if (process->batching.max.ns)
+		worker->hub.batching = process->batching;
 	list_init(&worker->streams);
 	list_init(&worker->listeners);
 	list_init(&worker->dialings);
@@ -150,6 +154,8 @@ static void take_requests(struct worker *worker)
 			break;
 		case REQUEST_MOVE:
 			take_move(worker, OWNER(request, struct move, request));
+			break;
+		case REQUEST_BIND:
 			break;
 		}
 	}

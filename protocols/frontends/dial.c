@@ -4,7 +4,7 @@
 #include "core/request.h"
 #include "protocols/frontends/plain.h"
 
-bool pair_dial(struct pair *pair, const char *host, uint16_t port, struct duration timeout)
+bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct dial_options *options)
 {
 	struct hub *hub = pair->hub;
 	struct session *session = session_create(hub, &(struct session_options){
@@ -14,7 +14,7 @@ bool pair_dial(struct pair *pair, const char *host, uint16_t port, struct durati
 	struct target target = {.port = port};
 	text_copy(target.host, sizeof target.host, slice_of(host));
 	if (channel_open(session, pair, &target))
-		return hub_dial(session, host, port, NULL, timeout);
+		return hub_dial(session, host, port, NULL, options->timeout);
 	session_end(session, REASON_LIMIT, NULL, false);
 	return false;
 }

@@ -1,12 +1,22 @@
-/* protocols/frontends/dial.h - a plain conn towards a target, joined to a pair: what every exit does.
+/* protocols/frontends/dial.h - a pair's second side is a connection to a target, or datagrams to any.
+ *
+ * Called by roles whose end is the exit. The answer reaches the pair as any OPENED does.
  */
 #ifndef PROTOCOLS_FRONTENDS_DIAL_H
 #define PROTOCOLS_FRONTENDS_DIAL_H
 
+#include "core/config.h"
 #include "core/pair.h"
 
-/* Makes a session with wire_plain, joins it to the pair as side 1 and asks the worker to connect it. False:
- * no memory or a limit; nothing was joined. */
-bool pair_dial(struct pair *pair, const char *host, uint16_t port, struct duration timeout);
+struct dial_options {
+	const struct acl *acl;          /* asked for the name and for every address; NULL: any will do */
+	const struct config_via *via;   /* NULL or VIA_NOTHING: directly. With a proxy it resolves the name */
+	struct duration timeout;
+};
+
+/* False: it could not even be begun (memory, a limit); side 0 has not been told. */
+bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct dial_options *options);
+/* The exit of an association: one socket for all targets, which hears from anybody (udp.h). */
+bool pair_associate(struct pair *pair, const struct acl *acl);
 
 #endif

@@ -312,7 +312,9 @@ static bool local_dial(struct client *client, struct pair *pair)
 {
 	const struct config_proxy *proxy = proxy_find(client->settings->config, pair->side[0]->target.port);
 	pair->tries++;
-	return proxy && pair_dial(pair, proxy->local.host, proxy->local.port, DURATION_S(LOCAL_DIAL_S));
+	/* What our own file names needs no rule. */
+	const struct dial_options options = {.timeout = DURATION_S(LOCAL_DIAL_S)};
+	return proxy && pair_dial(pair, proxy->local.host, proxy->local.port, &options);
 }
 
 static void link_open(struct session *session, const struct event *event)

@@ -129,6 +129,8 @@ static inline void sleep_s(uint32_t seconds)
 
 /* ---- the roles ---- */
 
+static const struct dial_options relay_dial = {.timeout = DURATION_S(10)};
+
 static inline void relay_event(struct session *session, const struct event *event)
 {
 	if (event->kind != EVENT_OPEN || conn_of(session)) {
@@ -136,7 +138,7 @@ static inline void relay_event(struct session *session, const struct event *even
 		return;
 	}
 	event->channel->pair->tries = 1;
-	if (!pair_dial(event->channel->pair, "127.0.0.1", event->target->port, DURATION_S(10)))
+	if (!pair_dial(event->channel->pair, "127.0.0.1", event->target->port, &relay_dial))
 		channel_refuse(event->channel, REASON_MEMORY, NULL);
 }
 
@@ -151,7 +153,7 @@ static inline bool relay_refused(struct pair *pair, enum reason reason)
 static inline void relay_retry(struct pair *pair)
 {
 	pair->tries++;
-	if (!pair_dial(pair, "127.0.0.1", 1, DURATION_S(10)))
+	if (!pair_dial(pair, "127.0.0.1", 1, &relay_dial))
 		channel_refuse(pair->side[0], REASON_LIMIT, NULL);
 }
 

@@ -1,0 +1,48 @@
+/* core/acl.h - which targets a peer or a user may name: `access` of the configuration.
+ *
+ * Owner:  the process, made before workers start, read-only afterwards. Thread: any.
+ * Rules:  CIDR[:port], HOST[:port], *.SUFFIX[:port], re:EXPR (POSIX extended, on the name). A name is asked
+ *         as it was given, then every address that it resolves to; deny wins over allow, and an empty allow
+ *         list allows all that is not denied. Names are compared without case and without a final dot.
+ *         IPv4 inside IPv6 is asked as the IPv4 address that it is.
+ * Never:  resolves; matches a literal against a name's rule or the other way round.
+ */
+#ifndef CORE_ACL_H
+#define CORE_ACL_H
+
+#include <regex.h>
+
+#include "core/cidr.h"
+
+enum acl_kind { ACL_CIDR, ACL_HOST, ACL_SUFFIX, ACL_REGEX };
+
+struct acl_rule {
+	enum acl_kind kind;
+	uint16_t port;                  /* 0: any */
+	struct cidr cidr;               /* ACL_CIDR */
+	char host[HOST_SIZE];           /* ACL_HOST, ACL_SUFFIX (".example.com"): lower case */
+	regex_t regex;                  /* ACL_REGEX */
+};
+
+struct acl {
+	struct acl_rule *allow, *deny;
+	size_t allow_count, deny_count;
+};
+
+/* False: malformed, and there is nothing to free. */
+bool acl_rule_parse(struct acl_rule *rule, const char *text);
+void acl_rule_fini(struct acl_rule *rule);
+
+enum acl_verdict {
+	ACL_ALLOWED,                    /* a literal that is allowed */
+	ACL_DENIED,
+	ACL_ASK_ADDRESSES,              /* a name that is not denied: its addresses must be asked as well */
+};
+
+/* A target as it was named: a name or a literal (brackets allowed). NULL acl: ALLOWED. */
+enum acl_verdict acl_ask_host(const struct acl *acl, const char *host, uint16_t port);
+/* An address that `host` has led to: passes when it is not denied, and the name or the address is allowed.
+ * NULL acl: passes. */
+bool acl_allows(const struct acl *acl, const char *host, const struct address *address);
+
+#endif

@@ -1,0 +1,32 @@
+/* core/datagram.h - a datagram that waits in a flow: whom it is for (or from), and its payload.
+ *
+ * Owner:  the flow, as any message. A flow of an association (target.network is NETWORK_UDP) holds nothing
+ *         else; each is said by one EVENT_DATAGRAM, with no credit and no batching.
+ * Limits: CHANNEL_QUEUE_MAX datagrams and DATAGRAM_FLOW_BYTES per flow, the oldest is dropped first, counted
+ *         (datagrams_dropped); DATAGRAM_MAX bytes of payload.
+ */
+#ifndef CORE_DATAGRAM_H
+#define CORE_DATAGRAM_H
+
+#include "core/pair.h"
+
+enum {
+	DATAGRAM_MAX = 65507,
+	DATAGRAM_FLOW_BYTES = 256 * 1024,
+	DATAGRAM_HEAD_MAX = 2 + 1 + HOST_SIZE, /* port, length of the host, host */
+	DATAGRAMS_SENDING_MAX = 64,            /* of one session, handed over and not sent yet */
+};
+
+/* A datagram has come from `side`: it waits, or the oldest makes room for it. */
+void flow_push_datagram(struct pair *pair, int side, const struct target *peer, struct slice payload);
+/* The first one that waits. `peer` is filled in; the payload is a piece of its buffer. */
+struct piece datagram_first(const struct flow *flow, struct target *peer);
+/* It was said. */
+void flow_pull_datagram(struct pair *pair, int side);
+
+/* Hands a datagram to the session's socket, with the bytes of `head` in front of it. The host is a literal or
+ * a name, which the worker resolves. FULL: too many wait already. */
+enum status session_send_datagram(struct session *session, const struct target *to, struct slice head,
+				  struct piece payload);
+
+#endif
