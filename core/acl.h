@@ -4,7 +4,8 @@
  * Rules:  CIDR[:port], HOST[:port], *.SUFFIX[:port], re:EXPR (POSIX extended, on the name). A name is asked
  *         as it was given, then every address that it resolves to; deny wins over allow, and an empty allow
  *         list allows all that is not denied. Names are compared without case and without a final dot.
- *         IPv4 inside IPv6 is asked as the IPv4 address that it is.
+ *         IPv4 inside IPv6 is asked as the IPv4 address that it is; behind a translator's prefix (NAT64,
+ *         6to4) both must not be denied.
  * Never:  resolves; matches a literal against a name's rule or the other way round.
  */
 #ifndef CORE_ACL_H
@@ -29,7 +30,11 @@ struct acl {
 	size_t allow_count, deny_count;
 };
 
-/* False: malformed, and there is nothing to free. */
+/* What is denied where the configuration says nothing of it, as text; NULL ends it. */
+extern const char *const acl_default[];
+
+/* "[V6]:PORT" and "[V6/BITS]:PORT" for a port on IPv6. A name that ends in a number is refused: it would be
+ * an address that was misspelt. False: malformed, and there is nothing to free. */
 bool acl_rule_parse(struct acl_rule *rule, const char *text);
 void acl_rule_fini(struct acl_rule *rule);
 
@@ -41,8 +46,8 @@ enum acl_verdict {
 
 /* A target as it was named: a name or a literal (brackets allowed). NULL acl: ALLOWED. */
 enum acl_verdict acl_ask_host(const struct acl *acl, const char *host, uint16_t port);
-/* An address that `host` has led to: passes when it is not denied, and the name or the address is allowed.
- * NULL acl: passes. */
+/* An address that `host` (NULL: nothing) has led to: passes when it is not denied, and the name or the
+ * address is allowed. NULL acl: passes; else what is no IP address never does. */
 bool acl_allows(const struct acl *acl, const char *host, const struct address *address);
 
 #endif
