@@ -20,6 +20,7 @@ enum { HEAD_FIELDS_MAX = 64 };
 struct head {
 	struct slice method, path;      /* a request */
 	unsigned status;                /* a response; 0: a request */
+	unsigned minor;                 /* heard: HTTP/1.0 or 1.1 */
 	struct { struct slice name, value; } fields[HEAD_FIELDS_MAX];
 	uint32_t field_count;
 };
@@ -45,6 +46,8 @@ struct carrier {
 	enum status (*seal)(struct session *session, void *state, struct writer *writer);
 	/* Says its own debts (a Pong); NULL: has none. */
 	enum status (*owed)(struct session *session, void *state, struct writer *writer);
+	/* Releases what the state holds. NULL: nothing. */
+	void (*stop)(struct session *session, void *state);
 };
 
 extern const struct carrier carrier_raw;       /* protocols/carriers/raw.c */

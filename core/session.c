@@ -86,6 +86,8 @@ void session_destroy(struct session *session)
 		session->role->ended(session);
 	if (session->wire->stop)
 		session->wire->stop(session, session->wire_state);
+	if (session->carrier->stop)
+		session->carrier->stop(session, session->carrier_state);
 	input_release(session);
 	timer_disarm(&session->tick);
 	timer_disarm(&session->deadline);
