@@ -240,3 +240,21 @@ bool acl_allows(const struct acl *acl, const char *host, const struct address *a
 	return !acl->allow_count || rules_have_address(acl->allow, acl->allow_count, address) ||
 	       (named && rules_have_name(acl->allow, acl->allow_count, name, address->port));
 }
+
+bool acl_allows_host(const struct acl *acl, const char *host, uint16_t port)
+{
+	char name[HOST_SIZE];
+	enum acl_verdict verdict = acl_ask_host(acl, host, port);
+	if (verdict != ACL_ASK_ADDRESSES || !acl->allow_count)
+		return verdict != ACL_DENIED;
+	return name_fold(name, host) && rules_have_name(acl->allow, acl->allow_count, name, port);
+}
+
+const char *acl_refusal(char text[ACL_TEXT_SIZE], const char *host)
+{
+	static const char why[] = "not permitted by access.allow and access.deny: ";
+	_Static_assert(sizeof why + HOST_SIZE <= ACL_TEXT_SIZE, "every host fits");
+	text_copy(text, ACL_TEXT_SIZE, slice_of(why));
+	text_copy(text + sizeof why - 1, ACL_TEXT_SIZE - (sizeof why - 1), slice_of(host));
+	return text;
+}

@@ -50,4 +50,12 @@ enum acl_verdict acl_ask_host(const struct acl *acl, const char *host, uint16_t 
  * address is allowed. NULL acl: passes; else what is no IP address never does. */
 bool acl_allows(const struct acl *acl, const char *host, const struct address *address);
 
+/* The same by the host alone: for a target that somebody else resolves, so that nobody here sees where it
+ * leads. A range never allows a name then. NULL acl: passes. */
+bool acl_allows_host(const struct acl *acl, const char *host, uint16_t port);
+
+enum { ACL_TEXT_SIZE = HOST_SIZE + 64 };
+/* What a refused target's user is told: which keys of the configuration decide. Returns `text`. */
+const char *acl_refusal(char text[ACL_TEXT_SIZE], const char *host);
+
 #endif

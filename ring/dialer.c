@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/acl.h"
 #include "core/log.h"
 #include "ring/process.h"
 #include "ring/stream.h"
@@ -39,21 +40,41 @@ static void dialing_destroy(struct dialing *dialing)
 	memory_release(&worker->hub.memory, dialing, sizeof *dialing);
 }
 
-static void dialing_fail(struct dialing *dialing, enum reason reason)
+static void dialing_end(struct dialing *dialing, enum reason reason, const char *text)
 {
 	struct session *session = dialing->dial->session;
-	char text[HOST_SIZE + 64];
 	hub_count(&dialing->worker->hub, COUNTER_dials_failed, 1);
-	text_copy(text, sizeof text, slice_of(dialing->dial->host));
-	size_t used = strlen(text);
-	text_copy(text + used, sizeof text - used, slice_of(": "));
-	text_copy(text + used + 2, sizeof text - used - 2, slice_of(reason_text(reason)));
 	if (session) {
 		dialing->dial->session = NULL;
 		session->dial = NULL;
 		session_end(session, reason, text, false);
 	}
 	dialing_destroy(dialing);
+}
+
+static void dialing_fail(struct dialing *dialing, enum reason reason)
+{
+	char text[HOST_SIZE + 64];
+	text_copy(text, sizeof text, slice_of(dialing->dial->host));
+	size_t used = strlen(text);
+	text_copy(text + used, sizeof text - used, slice_of(": "));
+	text_copy(text + used + 2, sizeof text - used - 2, slice_of(reason_text(reason)));
+	dialing_end(dialing, reason, text);
+}
+
+/* Whoever asked hears which keys decide. */
+static void dialing_forbid(struct dialing *dialing)
+{
+	struct session *session = dialing->dial->session;
+	struct channel *channel = session->traits & TRAIT_CONN ? session_only_channel(session) : NULL;
+	char text[ACL_TEXT_SIZE];
+	acl_refusal(text, dialing->dial->host);
+	if (channel)
+		session_deliver(session, &(struct event){.kind = EVENT_OPENED,
+							 .channel = channel,
+							 .reason = REASON_FORBIDDEN,
+							 .text = slice_of(text)});
+	dialing_end(dialing, REASON_FORBIDDEN, text);
 }
 
 /* ---- connecting ---- */
@@ -99,6 +120,22 @@ static void dialing_next(struct dialing *dialing)
 	dialing->timed_out = false;
 	timer_arm(&hub->wheel, &dialing->timer, instant_after(hub->now, share));
 	ring_connect(dialing->worker->ring, &dialing->connect, &dialing->addresses[dialing->next++]);
+}
+
+/* Goes on with those of its addresses that may be reached. */
+static void dialing_try(struct dialing *dialing)
+{
+	const struct dial *dial = dialing->dial;
+	uint32_t allowed = 0;
+	for (uint32_t i = 0; i < dialing->count; i++)
+		if (acl_allows(dial->acl, dial->host, &dialing->addresses[i]))
+			dialing->addresses[allowed++] = dialing->addresses[i];
+	bool forbidden = dialing->count && !allowed;
+	dialing->count = allowed;
+	if (forbidden)
+		dialing_forbid(dialing);
+	else
+		dialing_next(dialing);
 }
 
 static void connect_done(struct op *op, struct op_result result)
@@ -159,7 +196,7 @@ static void resolved(struct hub *to, struct mail *mail)
 		else if (dialing->why != REASON_OK)
 			dialing_fail(dialing, dialing->why);
 		else
-			dialing_next(dialing);
+			dialing_try(dialing);
 	}
 	mail_free(mail);
 }
@@ -212,8 +249,10 @@ void dialer_start(struct worker *worker, struct dial *dial)
 	} else if (address_of_literal(first, dial->host, dial->port)) {
 		dialing->count = 1;
 	}
-	if (dialing->count)
-		dialing_next(dialing);
+	if (acl_ask_host(dial->acl, dial->host, dial->port) == ACL_DENIED)
+		dialing_forbid(dialing);
+	else if (dialing->count)
+		dialing_try(dialing);
 	else
 		dialing_resolve(dialing);
 }
