@@ -125,7 +125,7 @@ bool channel_heard(struct channel *channel, size_t size)
 
 void channel_ate(struct channel *channel, size_t size)
 {
-	if (!(channel->traits & TRAIT_CREDIT) || channel->in_done)
+	if (!(channel->traits & TRAIT_CREDIT) || channel->in_done || channel_has_datagrams(channel))
 		return;
 	channel->consumed += size;
 	if (channel->consumed >= window_step(channel))
@@ -142,7 +142,8 @@ bool channel_is_ready(const struct channel *channel)
 		return false;
 	const struct flow *flow = flow_to(channel);
 	if (flow->bytes)
-		return !(channel->traits & TRAIT_CREDIT) || channel->credit;
+		return !(channel->traits & TRAIT_CREDIT) || channel->credit ||
+		       channel_has_datagrams(channel);
 	return flow->end && !flow->end_sent && (flow->end != END_EOF || channel->traits & TRAIT_HALF_CLOSE);
 }
 

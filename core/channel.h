@@ -72,6 +72,12 @@ void channel_ate(struct channel *channel, size_t size);
 /* The same before they are granted again: received now. False: the peer had no credit for them. */
 bool channel_heard(struct channel *channel, size_t size);
 
+/* Is it one side of an association? Then its flow holds datagrams and nothing else. */
+static inline bool channel_has_datagrams(const struct channel *channel)
+{
+	return channel->target.network == NETWORK_UDP;
+}
+
 /* The other side of the pair, or NULL. */
 struct channel *channel_partner(const struct channel *channel);
 

@@ -24,9 +24,32 @@ struct piece datagram_first(const struct flow *flow, struct target *peer);
 /* It was said. */
 void flow_pull_datagram(struct pair *pair, int side);
 
+/* One that was handed over to be sent: `head`, then `payload`. */
+struct sending {
+	struct sending *next;
+	struct piece payload;
+	uint16_t port, head_size, host_size; /* host_size: with its end */
+	char text[];                    /* the host, then the bytes of `head` */
+};
+
+/* A session's socket for datagrams, as far as core knows it; the worker's object is around it. */
+struct dgram {
+	struct link sending_link;       /* on hub->sending: there is something for the worker to take */
+	struct session *session;        /* NULL: it has ended */
+	struct sending *first, *last;
+	uint32_t count;                 /* handed over and not done with, the worker's included */
+};
+
 /* Hands a datagram to the session's socket, with the bytes of `head` in front of it. The host is a literal or
- * a name, which the worker resolves. FULL: too many wait already. */
+ * a name, which the worker resolves. FULL: too many wait already; the session is pumped again when there is
+ * room. Without a socket, or without memory, it is dropped and counted. */
 enum status session_send_datagram(struct session *session, const struct target *to, struct slice head,
 				  struct piece payload);
+
+/* ---- by the worker ---- */
+/* The next one that was handed over, or NULL. */
+struct sending *dgram_take(struct dgram *dgram);
+/* It was sent, or (`dropped`) never will be. Frees it. */
+void dgram_done(struct dgram *dgram, struct hub *hub, struct sending *sending, bool dropped);
 
 #endif

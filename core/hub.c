@@ -24,6 +24,7 @@ void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const stru
 	list_init(&hub->writable);
 	list_init(&hub->readable);
 	list_init(&hub->ended);
+	list_init(&hub->sending);
 	list_init(&hub->requests);
 }
 
@@ -109,8 +110,27 @@ bool session_move(struct session *session, uint32_t worker)
 	return true;
 }
 
+bool hub_bind(struct session *session, bool beside, const struct acl *acl)
+{
+	struct hub *hub = session->hub;
+	check(!session->binding && !session->dgram && session->state <= SESSION_OPEN);
+	struct binding *binding = memory_acquire(&hub->memory, sizeof *binding);
+	if (!binding)
+		return false;
+	binding->session = session;
+	binding->beside = beside;
+	binding->acl = acl;
+	session->binding = binding;
+	hub_request(hub, &binding->request, REQUEST_BIND);
+	return true;
+}
+
 void hub_forget(struct session *session)
 {
+	if (session->binding) {
+		session->binding->session = NULL;
+		session->binding = NULL;
+	}
 	if (session->dial) {
 		struct dial *dial = session->dial;
 		dial->session = NULL;

@@ -35,6 +35,7 @@ struct hub {
 	struct link writable;           /* sessions that have something to say */
 	struct link readable;           /* sessions that may be fed again */
 	struct link ended;              /* sessions that are DEAD */
+	struct link sending;            /* sockets with datagrams for the worker: core/datagram.h */
 	struct link requests;           /* what roles ask of the worker: core/request.h */
 	struct mail *outgoing, *outgoing_last;
 	struct service *services[SERVICES_MAX];

@@ -65,6 +65,8 @@ void flow_settle(struct pair *pair, int side);
 void flow_drop(struct pair *pair, int side);
 /* As if nothing had come from that side: another channel takes its place. */
 void flow_restart(struct pair *pair, int side);
+/* The first `size` bytes leave the queue; whoever calls counts them. */
+void flow_pop(struct pair *pair, int side, uint64_t size);
 /* The first `size` bytes have been taken. */
 void flow_pulled(struct pair *pair, int side, size_t size);
 /* The asker has ended, its EOF is withheld, and nothing has moved for so long: it is given up before

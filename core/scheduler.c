@@ -8,6 +8,7 @@
  * in CHANNEL_TURN bytes of its own. FRESH_MAX keeps a flood of short channels from starving the rest. All or
  * nothing: what encode did not take is asked again when there is room.
  */
+#include "core/datagram.h"
 #include "core/hub.h"
 #include "core/window.h"
 #include "core/writer.h"
@@ -15,6 +16,7 @@
 enum {
 	GATHER_PIECES = 48,
 	FRESH_MAX = 4 * CHANNEL_TURN,
+	DATAGRAM_COST = 64, /* what one takes of its turn beside its payload */
 };
 
 static enum status say(struct session *session, struct writer *writer, struct event *event)
@@ -177,8 +179,27 @@ static enum status say_controls(struct session *session, struct writer *writer)
 
 /* ---- the data lane ---- */
 
+/* One datagram is one event, with no regard to credit; what cannot be said now waits in the flow. */
+static enum status say_datagram(struct session *session, struct writer *writer, struct channel *channel)
+{
+	struct target peer;
+	struct piece piece = datagram_first(&channel->pair->flow[!channel->side], &peer);
+	struct event event = {.kind = EVENT_DATAGRAM, .channel = channel, .target = &peer, .pieces = &piece,
+			      .piece_count = 1, .size = piece.bytes.size};
+	enum status status = say(session, writer, &event);
+	if (status != STATUS_OK)
+		return status;
+	hub_count(session->hub, COUNTER_bytes_out, event.size);
+	channel->turn_left -= (uint32_t)size_min(event.size + DATAGRAM_COST, channel->turn_left);
+	session->fresh_left -= (uint32_t)size_min(event.size + DATAGRAM_COST, session->fresh_left);
+	flow_pull_datagram(channel->pair, !channel->side);
+	return STATUS_OK;
+}
+
 static enum status say_data(struct session *session, struct writer *writer, struct channel *channel)
 {
+	if (channel_has_datagrams(channel))
+		return say_datagram(session, writer, channel);
 	struct piece pieces[GATHER_PIECES];
 	struct event event = {.kind = EVENT_DATA, .channel = channel, .pieces = pieces};
 	size_t max = session->wire->chunk_max;

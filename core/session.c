@@ -2,6 +2,7 @@
  */
 #include "core/session.h"
 
+#include "core/datagram.h"
 #include "core/hub.h"
 #include "core/log.h"
 #include "core/request.h"
@@ -81,7 +82,7 @@ void session_destroy(struct session *session)
 {
 	struct hub *hub = session->hub;
 	check(session->state == SESSION_DEAD && session->channel_count == 0 && !session->stream &&
-	      !session->dial);
+	      !session->dial && !session->dgram && !session->binding);
 	if (session->role && session->role->ended)
 		session->role->ended(session);
 	if (session->wire->stop)
@@ -236,6 +237,10 @@ static enum status deliver_data(struct session *session, const struct event *eve
 {
 	struct channel *channel = event->channel;
 	struct pair *pair = channel->pair;
+	if (channel_has_datagrams(channel)) {
+		hub_count(session->hub, COUNTER_datagrams_dropped, 1);
+		return STATUS_OK;                /* a stream's bytes have no place in an association */
+	}
 	if (!channel_heard(channel, event->size))
 		return session_fault(session, "sent more data than its window allows");
 	if (!channel->in_done) {
@@ -248,6 +253,17 @@ static enum status deliver_data(struct session *session, const struct event *eve
 		channel_ate(channel, event->size);
 	hub_count(session->hub, COUNTER_bytes_in, event->size);
 	return STATUS_OK;
+}
+
+static void deliver_datagram(struct session *session, const struct event *event)
+{
+	struct channel *channel = event->channel;
+	if (!channel_has_datagrams(channel) || channel->in_done) {
+		hub_count(session->hub, COUNTER_datagrams_dropped, 1);
+		return;
+	}
+	hub_count(session->hub, COUNTER_bytes_in, event->size);
+	flow_push_datagram(channel->pair, channel->side, event->target, event->pieces[0].bytes);
 }
 
 static void deliver_end(struct channel *channel, const struct event *event)
@@ -306,6 +322,9 @@ enum status session_deliver(struct session *session, const struct event *event)
 	switch (event->kind) {
 	case EVENT_DATA:
 		return deliver_data(session, event);
+	case EVENT_DATAGRAM:
+		deliver_datagram(session, event);
+		return STATUS_OK;
 	case EVENT_CREDIT:
 		channel->credit += event->amount;
 		channel_wake(channel);

@@ -80,6 +80,18 @@ static enum status encode_data(struct session *session, const struct event *even
 	return STATUS_OK;
 }
 
+/* Its slab is the flow's own and of the right size, so it is lent as it is. */
+static void encode_datagram(struct session *session, const struct event *event)
+{
+	struct piece lent = event->pieces[0];
+	if (lent.bytes.size)
+		buf_ref(lent.buf);
+	else
+		lent = (struct piece){0};
+	slot_put(session->ferry, id_of(event->channel), event, lent);
+	hub_count(session->hub, COUNTER_ferried_bytes, event->size);
+}
+
 static enum status encode_refusals(struct ferry_state *ferry, struct ferry_end *end)
 {
 	struct event event = {.kind = EVENT_OPENED, .reason = REASON_MEMORY, .text = slice_of("")};
@@ -110,6 +122,10 @@ static enum status ferry_encode(struct session *session, void *state, const stru
 	}
 	if (event->kind == EVENT_DATA)
 		return encode_data(session, event, writer);
+	if (event->kind == EVENT_DATAGRAM) {
+		encode_datagram(session, event);
+		return STATUS_OK;
+	}
 	if (event->kind == EVENT_OPEN) {
 		uint32_t id;
 		do                       /* serials start again in the end, while old channels live on */
@@ -142,7 +158,9 @@ static enum status ferry_wire_decode(struct session *session, void *state, const
 	}
 	if (!event.channel)
 		return STATUS_OK;                /* it is gone here */
-	if (event.kind == EVENT_DATA) {
+	if (event.kind == EVENT_DATAGRAM)
+		event.target = &slot->target;
+	if (event.kind == EVENT_DATA || event.kind == EVENT_DATAGRAM) {
 		event.pieces = &chunk->piece;
 		event.piece_count = 1;
 		event.size = chunk->piece.bytes.size;
