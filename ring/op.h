@@ -16,16 +16,19 @@
 #include "core/list.h"
 
 struct op;
+struct received;
+struct ring_datagram;
 
 struct op_result {
 	int32_t res;      /* bytes, a descriptor, or -errno, as the kernel said it */
 	struct buf *buf;  /* recv: the bytes, one reference that is the receiver's now; else NULL */
 	bool final;       /* the kernel will not touch this op again */
+	const struct received *received; /* recv_from: a datagram, borrowed for the call; else NULL */
 };
 
 typedef void op_done_fn(struct op *op, struct op_result result);
 
-enum op_kind { OP_NONE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WAKE };
+enum op_kind { OP_NONE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_RECV_FROM, OP_SEND_TO, OP_WAKE };
 
 struct op {
 	op_done_fn *done;    /* set once by the owner */
@@ -44,6 +47,10 @@ struct op {
 	unsigned count;
 	union {
 		struct iovec first;             /* send: what is left of the first part */
+		struct {                        /* send_to */
+			struct ring_datagram *datagrams;
+			uint32_t next, left; /* next: to be tried; left: not completed */
+		};
 		struct address address;         /* connect */
 		struct sockaddr_storage target; /* connect, as the kernel wants it */
 	};

@@ -55,6 +55,11 @@ struct ring_table {
 	/* Sends everything: res is the sum of the parts, or -errno, or less than the sum when cancelled.
 	 * `parts` (1..RING_SEND_PARTS, none empty) and their bytes stay untouched until it is over. */
 	void (*send)(struct ring *ring, struct op *op, int fd, const struct iovec *parts, unsigned count);
+	/* Datagrams: see ring_datagram.h. A bound socket, or -errno; ADDRESS_ANY is of both families. */
+	int (*bind)(struct ring *ring, const struct address *address);
+	void (*recv_from)(struct ring *ring, struct op *op, int fd);
+	void (*send_to)(struct ring *ring, struct op *op, int fd, struct ring_datagram *datagrams,
+			unsigned count);
 	/* Asks for an early end. The op still completes finally, with -ECANCELED or with what won the race;
 	 * what a receive has taken from the socket already comes before that, some buffers at most. */
 	void (*cancel)(struct ring *ring, struct op *op);

@@ -9,52 +9,19 @@
  * gets at most RING_TURN_BUFFERS buffers in a turn and then goes to the end of the queue.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "ring/poller.h"
 #include "ring/ring_choose.h"
 #include "ring/ring_socket.h"
 #include "ring/slots.h"
 
-/* Where an op is that is submitted. */
-enum place {
-	AT_WAIT,     /* for an edge */
-	AT_READY,    /* to be tried in the next turn */
-	AT_STALLED,  /* a receive without a buffer */
-	AT_FINISHED, /* over, done() is still to be called */
-};
-
 enum { EVENTS_MAX = 512, ACCEPTS_MAX = 64 };
 
-/* What is known of one descriptor. */
-struct slot {
-	struct op *in;   /* accept or recv */
-	struct op *out;  /* connect or send */
-	bool registered;
-	bool is_readable, is_writable; /* as far as we know: trying it is worth while */
-	bool has_ended;  /* readable for good: the end of the stream or an error is there */
-};
-
-struct poller {
-	struct ring ring;
-	struct bufpool *bufs;
-	pthread_t thread;
-	int epoll_fd, wake_fd, reserve_fd;
-	bool has_pwait2;
-	atomic_bool woken;
-	struct slot *slots;   /* by descriptor */
-	uint32_t slot_count;
-	struct link receives; /* ready: accept and recv */
-	struct link sends;    /* ready: connect and send */
-	struct link stalled, finished;
-	uint32_t outstanding; /* submitted ops */
-};
-
-static struct poller *poller_of(struct ring *ring)
+struct poller *poller_of(struct ring *ring)
 {
 	struct poller *poller = OWNER(ring, struct poller, ring);
 	check(pthread_equal(poller->thread, pthread_self()));
@@ -77,21 +44,21 @@ static struct slot *slot_of(struct poller *poller, int fd)
 
 /* --- the places of an op --- */
 
-static void ready(struct poller *poller, struct op *op)
+void poller_ready(struct poller *poller, struct op *op)
 {
-	bool is_in = op->kind == OP_ACCEPT || op->kind == OP_RECV;
+	bool is_in = op->kind == OP_ACCEPT || op->kind == OP_RECV || op->kind == OP_RECV_FROM;
 	op->place = AT_READY;
 	list_push(is_in ? &poller->receives : &poller->sends, &op->link);
 }
 
-static void finish_later(struct poller *poller, struct op *op, int32_t res)
+void poller_finish_later(struct poller *poller, struct op *op, int32_t res)
 {
 	op->res = res;
 	op->place = AT_FINISHED;
 	list_push(&poller->finished, &op->link);
 }
 
-static void finish(struct poller *poller, struct op *op, int32_t res)
+void poller_finish(struct poller *poller, struct op *op, int32_t res)
 {
 	check(op->submitted && !link_is_linked(&op->link));
 	struct slot *slot = op->fd >= 0 ? slot_of(poller, op->fd) : NULL;
@@ -101,6 +68,8 @@ static void finish(struct poller *poller, struct op *op, int32_t res)
 		slot->out = NULL;
 	op->submitted = false;
 	poller->outstanding--;
+	if (op->kind == OP_RECV_FROM)
+		dgram_room_leave(&poller->room);
 	op->done(op, (struct op_result){.res = res, .final = true});
 }
 
@@ -123,13 +92,13 @@ static void unsubscribe(struct poller *poller, int fd)
 }
 
 /* Not before the next edge. The first registration tells what is so already, so nothing is missed. */
-static void wait_edge(struct poller *poller, struct op *op)
+void poller_wait_edge(struct poller *poller, struct op *op)
 {
 	struct slot *slot = slot_of(poller, op->fd);
 	bool is_in = slot->in == op;
 	int error = slot->registered ? 0 : subscribe(poller, op->fd, slot);
 	if (error) {
-		finish_later(poller, op, error);
+		poller_finish_later(poller, op, error);
 		return;
 	}
 	if (is_in)
@@ -141,9 +110,6 @@ static void wait_edge(struct poller *poller, struct op *op)
 
 /* --- trying; these run done(), after which only a submitted op may be touched --- */
 
-/* May the loop of a multishot op go on after its done()? */
-static bool is_armed(const struct op *op) { return op->submitted && op->place == AT_READY; }
-
 static int try_accept(struct poller *poller, struct op *op)
 {
 	int count = 0;
@@ -151,7 +117,7 @@ static int try_accept(struct poller *poller, struct op *op)
 		int fd = accept4(op->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		int error = fd < 0 ? -errno : 0;
 		if (error == -EAGAIN) {
-			wait_edge(poller, op);
+			poller_wait_edge(poller, op);
 			return count;
 		}
 		if (error && accept_error_passes(error))
@@ -160,14 +126,14 @@ static int try_accept(struct poller *poller, struct op *op)
 		if (error == -EMFILE || error == -ENFILE)
 			reserve_shed(&poller->reserve_fd, op->fd);
 		if (error) {
-			finish(poller, op, error);
+			poller_finish(poller, op, error);
 			return count;
 		}
 		op->done(op, (struct op_result){.res = fd});
-		if (!is_armed(op))
+		if (!poller_is_armed(op))
 			return count;
 	}
-	ready(poller, op);
+	poller_ready(poller, op);
 	return count;
 }
 
@@ -202,22 +168,22 @@ static int try_recv(struct poller *poller, struct op *op)
 			return count;
 		}
 		if (size == -EAGAIN) {
-			wait_edge(poller, op);
+			poller_wait_edge(poller, op);
 			return count;
 		}
 		if (size <= 0) {
-			finish(poller, op, (int32_t)size);
+			poller_finish(poller, op, (int32_t)size);
 			return count + 1;
 		}
 		/* A short receive has emptied the socket: the next byte is an edge, and so is the end. */
 		bool is_empty = (size_t)size < buf->size && !slot_of(poller, op->fd)->has_ended;
 		if (is_empty)
-			wait_edge(poller, op);
+			poller_wait_edge(poller, op);
 		op->done(op, (struct op_result){.res = (int32_t)size, .buf = buf});
-		if (!is_armed(op))
+		if (!poller_is_armed(op))
 			return count + 1;
 	}
-	ready(poller, op);
+	poller_ready(poller, op);
 	return RING_TURN_BUFFERS;
 }
 
@@ -244,16 +210,16 @@ static int try_send(struct poller *poller, struct op *op)
 	while (op->sent < (uint32_t)op->res) {
 		ssize_t size = transmit(op);
 		if (size == -EAGAIN) {
-			wait_edge(poller, op);
+			poller_wait_edge(poller, op);
 			return 0;
 		}
 		if (size <= 0) {
-			finish(poller, op, size < 0 ? (int32_t)size : -EPIPE);
+			poller_finish(poller, op, size < 0 ? (int32_t)size : -EPIPE);
 			return 1;
 		}
 		op_ate(op, (size_t)size);
 	}
-	finish(poller, op, op->res);
+	poller_finish(poller, op, op->res);
 	return 1;
 }
 
@@ -268,7 +234,7 @@ static int try_connect(struct poller *poller, struct op *op)
 		error = errno;
 	/* No error and no peer: not yet, unless it is over already. */
 	if (error == ENOTCONN && !slot_of(poller, fd)->has_ended) {
-		wait_edge(poller, op);
+		poller_wait_edge(poller, op);
 		return 0;
 	}
 	if (error) {
@@ -277,7 +243,7 @@ static int try_connect(struct poller *poller, struct op *op)
 		socket_close(fd, false);
 		op->fd = -1;
 	}
-	finish(poller, op, error ? -error : fd);
+	poller_finish(poller, op, error ? -error : fd);
 	return 1;
 }
 
@@ -292,6 +258,10 @@ static int try(struct poller *poller, struct op *op)
 		return try_recv(poller, op);
 	case OP_SEND:
 		return try_send(poller, op);
+	case OP_RECV_FROM:
+		return poller_try_recv_from(poller, op);
+	case OP_SEND_TO:
+		return poller_try_send_to(poller, op);
 	default:
 		check(false);
 		return 0;
@@ -318,7 +288,7 @@ static int finish_all(struct poller *poller)
 	list_join(&these, &poller->finished);
 	while ((link = list_pull(&these))) {
 		struct op *op = OWNER(link, struct op, link);
-		finish(poller, op, op->res);
+		poller_finish(poller, op, op->res);
 		count++;
 	}
 	return count;
@@ -340,9 +310,9 @@ static void note_event(struct poller *poller, const struct epoll_event *event)
 	if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		slot->is_writable = true;
 	if (slot->in && slot->in->place == AT_WAIT && slot->is_readable)
-		ready(poller, slot->in);
+		poller_ready(poller, slot->in);
 	if (slot->out && slot->out->place == AT_WAIT && slot->is_writable)
-		ready(poller, slot->out);
+		poller_ready(poller, slot->out);
 }
 
 static int wait_events(struct poller *poller, struct epoll_event *events, struct instant deadline)
@@ -384,7 +354,7 @@ static void unstall(struct poller *poller)
 		struct link *link = list_pull(&poller->stalled);
 		if (!link)
 			return;
-		ready(poller, OWNER(link, struct op, link));
+		poller_ready(poller, OWNER(link, struct op, link));
 	}
 }
 
@@ -414,7 +384,7 @@ static int poller_run(struct ring *ring, struct instant deadline)
 /* --- the other entries of the table --- */
 
 
-static void start_in(struct poller *poller, struct op *op, enum op_kind kind, int fd)
+void poller_start_in(struct poller *poller, struct op *op, enum op_kind kind, int fd)
 {
 	struct slot *slot = slot_of(poller, fd);
 	check(!slot->in);
@@ -422,30 +392,34 @@ static void start_in(struct poller *poller, struct op *op, enum op_kind kind, in
 	slot->in = op;
 	poller->outstanding++;
 	if (slot->is_readable)
-		ready(poller, op);
+		poller_ready(poller, op);
 }
 
 static void poller_accept(struct ring *ring, struct op *op, int fd)
 {
-	start_in(poller_of(ring), op, OP_ACCEPT, fd);
+	poller_start_in(poller_of(ring), op, OP_ACCEPT, fd);
 }
 
 static void poller_recv(struct ring *ring, struct op *op, int fd)
 {
-	start_in(poller_of(ring), op, OP_RECV, fd);
+	poller_start_in(poller_of(ring), op, OP_RECV, fd);
+}
+
+void poller_start_out(struct poller *poller, struct op *op, int fd)
+{
+	struct slot *slot = slot_of(poller, fd);
+	check(!slot->out);
+	slot->out = op;
+	poller->outstanding++;
+	if (slot->is_writable)
+		poller_ready(poller, op);
 }
 
 static void poller_send(struct ring *ring, struct op *op, int fd, const struct iovec *parts, unsigned count)
 {
-	struct poller *poller = poller_of(ring);
-	struct slot *slot = slot_of(poller, fd);
-	check(!slot->out);
 	op_start(op, OP_SEND, fd);
 	op_parts(op, parts, count);
-	slot->out = op;
-	poller->outstanding++;
-	if (slot->is_writable)
-		ready(poller, op);
+	poller_start_out(poller_of(ring), op, fd);
 }
 
 static void poller_connect(struct ring *ring, struct op *op, const struct address *address)
@@ -463,15 +437,15 @@ static void poller_connect(struct ring *ring, struct op *op, const struct addres
 	op_start(op, OP_CONNECT, fd);
 	poller->outstanding++;
 	if (fd < 0) {
-		finish_later(poller, op, fd);
+		poller_finish_later(poller, op, fd);
 		return;
 	}
 	check(!slot_of(poller, fd)->out);
 	slot_of(poller, fd)->out = op;
 	if (error)
-		wait_edge(poller, op);
+		poller_wait_edge(poller, op);
 	else
-		ready(poller, op);
+		poller_ready(poller, op);
 }
 
 static void poller_cancel(struct ring *ring, struct op *op)
@@ -488,8 +462,8 @@ static void poller_cancel(struct ring *ring, struct op *op)
 		socket_close(op->fd, false);
 		op->fd = -1;
 	}
-	bool has_sent = op->kind == OP_SEND && op->sent > 0;
-	finish_later(poller, op, has_sent ? (int32_t)op->sent : -ECANCELED);
+	bool has_sent = (op->kind == OP_SEND && op->sent > 0) || op->kind == OP_SEND_TO;
+	poller_finish_later(poller, op, has_sent ? (int32_t)op->sent : -ECANCELED);
 }
 
 static void poller_forget(struct ring *ring, int fd) { unsubscribe(poller_of(ring), fd); }
@@ -522,6 +496,7 @@ static void poller_destroy(struct ring *ring)
 {
 	struct poller *poller = poller_of(ring);
 	check(poller->outstanding == 0);
+	dgram_room_free(&poller->room);
 	release(poller);
 }
 
@@ -562,6 +537,8 @@ static void poller_rest(struct ring *ring)
 {
 	struct poller *poller = poller_of(ring);
 	uint32_t used = poller->slot_count;
+	if (!poller->room.users)
+		dgram_room_free(&poller->room);
 	for (const struct slot *last; used > 0; used--)
 		if ((last = &poller->slots[used - 1])->in || last->out || last->registered)
 			break;
@@ -578,6 +555,9 @@ const struct ring_table ring_epoll = {
 	.connect = poller_connect,
 	.recv = poller_recv,
 	.send = poller_send,
+	.bind = socket_bind,
+	.recv_from = poller_recv_from,
+	.send_to = poller_send_to,
 	.cancel = poller_cancel,
 	.shutdown = socket_shutdown,
 	.close = poller_close_fd,

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 
 #include "ring/ring_choose.h"
+#include "ring/ring_datagram.h"
 #include "ring/ring_socket.h"
 #include "ring/slots.h"
 #include "ring/uring.h"
@@ -25,14 +26,14 @@ enum {
 	BATCH_WAIT_US = 20,   /* but no longer */
 };
 
-static struct uring *uring_of(struct ring *ring)
+struct uring *uring_of(struct ring *ring)
 {
 	struct uring *uring = OWNER(ring, struct uring, ring);
 	check(pthread_equal(uring->thread, pthread_self()));
 	return uring;
 }
 
-static struct slot *slot_of(struct uring *uring, int fd)
+struct slot *uring_slot(struct uring *uring, int fd)
 {
 	check(fd >= 0);
 	if ((uint32_t)fd >= uring->slot_count)
@@ -43,36 +44,36 @@ static struct slot *slot_of(struct uring *uring, int fd)
 
 /* --- the ends of ops --- */
 
-/* Decided here, told in this turn or the next one. */
-static void finish_later(struct uring *uring, struct op *op, int32_t res)
+void uring_finish_later(struct uring *uring, struct op *op, int32_t res)
 {
 	op->res = res;
 	op->place = AT_FINISHED;
 	list_push(&uring->finished, &op->link);
 }
 
-/* A receive that is not in the kernel for a while. */
-static void park(struct uring *uring, struct op *op)
+void uring_park(struct uring *uring, struct op *op)
 {
-	slot_of(uring, op->fd)->paused = false;
+	uring_slot(uring, op->fd)->paused = false;
 	if (op->cancelled) {
-		finish_later(uring, op, -ECANCELED);
+		uring_finish_later(uring, op, -ECANCELED);
 		return;
 	}
 	op->place = AT_PARKED;
-	list_push(&uring->parked, &op->link);
+	list_push(op->kind == OP_RECV_FROM ? &uring->parked_from : &uring->parked, &op->link);
 }
 
-static void finish(struct uring *uring, struct op *op, int32_t res)
+void uring_finish(struct uring *uring, struct op *op, int32_t res)
 {
 	check(op->submitted && !link_is_linked(&op->link));
-	struct slot *slot = op->fd >= 0 ? slot_of(uring, op->fd) : NULL;
+	struct slot *slot = op->fd >= 0 ? uring_slot(uring, op->fd) : NULL;
 	if (slot && slot->in == op)
 		slot->in = NULL;
 	if (slot && slot->out == op)
 		slot->out = NULL;
 	op->submitted = false;
 	uring->outstanding--;
+	if (op->kind == OP_RECV_FROM)
+		dgram_room_leave(&uring->room);
 	op->done(op, (struct op_result){.res = res, .final = true});
 }
 
@@ -83,7 +84,7 @@ static void accept_done(struct uring *uring, struct op *op, const struct complet
 	if (!completion->more && again)
 		uring_submit_accept(uring, op);
 	else if (!completion->more && res >= 0)
-		finish_later(uring, op, -ECANCELED);
+		uring_finish_later(uring, op, -ECANCELED);
 	if (res >= 0) {
 		op->done(op, (struct op_result){.res = res});
 		return;
@@ -92,7 +93,7 @@ static void accept_done(struct uring *uring, struct op *op, const struct complet
 		return;
 	if (res == -EMFILE || res == -ENFILE)
 		reserve_shed(&uring->reserve_fd, op->fd);
-	finish(uring, op, res);
+	uring_finish(uring, op, res);
 }
 
 static void connect_done(struct uring *uring, struct op *op, int32_t res)
@@ -102,7 +103,7 @@ static void connect_done(struct uring *uring, struct op *op, int32_t res)
 		socket_close(fd, false);
 	if (res == -EINTR && op->cancelled)
 		res = -ECANCELED;
-	finish(uring, op, res < 0 ? res : fd);
+	uring_finish(uring, op, res < 0 ? res : fd);
 }
 
 /* Counts a buffer of this turn. */
@@ -118,7 +119,7 @@ static void count_taken(struct uring *uring, struct slot *slot)
 
 static void recv_done(struct uring *uring, struct op *op, const struct completion *completion)
 {
-	struct slot *slot = slot_of(uring, op->fd);
+	struct slot *slot = uring_slot(uring, op->fd);
 	int32_t res = completion->res;
 	if (res > 0) {
 		struct buf *buf = completion->buf;
@@ -126,7 +127,7 @@ static void recv_done(struct uring *uring, struct op *op, const struct completio
 		buf->used = (uint32_t)res;
 		count_taken(uring, slot);
 		if (!completion->more)
-			park(uring, op);
+			uring_park(uring, op);
 		op->done(op, (struct op_result){.res = res, .buf = buf});
 		return;
 	}
@@ -136,9 +137,9 @@ static void recv_done(struct uring *uring, struct op *op, const struct completio
 	if (res == -ENOBUFS)
 		lend_ran_out(&uring->lend, uring->turn_sockets);
 	if (res == -ENOBUFS || res == -EINTR || res == -EAGAIN || (res == -ECANCELED && slot->paused))
-		park(uring, op);
+		uring_park(uring, op);
 	else
-		finish(uring, op, res);
+		uring_finish(uring, op, res);
 }
 
 static void send_done(struct uring *uring, struct op *op, int32_t res)
@@ -147,13 +148,13 @@ static void send_done(struct uring *uring, struct op *op, int32_t res)
 	if (res > 0)
 		op_ate(op, (size_t)res);
 	if (op->sent == (uint32_t)op->res)
-		finish(uring, op, op->res);
+		uring_finish(uring, op, op->res);
 	else if (again && !op->cancelled)
 		uring_submit_send(uring, op);
 	else if (op->cancelled && op->sent > 0)
-		finish(uring, op, (int32_t)op->sent);
+		uring_finish(uring, op, (int32_t)op->sent);
 	else
-		finish(uring, op, again ? -ECANCELED : res == 0 ? -EPIPE : res);
+		uring_finish(uring, op, again ? -ECANCELED : res == 0 ? -EPIPE : res);
 }
 
 static void complete(struct uring *uring, const struct completion *completion)
@@ -173,6 +174,12 @@ static void complete(struct uring *uring, const struct completion *completion)
 	case OP_SEND:
 		send_done(uring, op, completion->res);
 		break;
+	case OP_RECV_FROM:
+		uring_recv_from_done(uring, op, completion);
+		break;
+	case OP_SEND_TO:
+		uring_send_to_done(uring, op, completion->res);
+		break;
 	default:
 		check(false);
 	}
@@ -184,7 +191,7 @@ static bool is_over_share(struct uring *uring, const struct completion *completi
 	struct op *op = completion->op;
 	if (op->kind != OP_RECV)
 		return false;
-	struct slot *slot = slot_of(uring, op->fd);
+	struct slot *slot = uring_slot(uring, op->fd);
 	if (slot->turn != uring->turn || slot->taken < RING_TURN_BUFFERS)
 		return false;
 	if (completion->more && !slot->paused && !op->cancelled) {
@@ -213,7 +220,7 @@ static uint32_t deliver(struct uring *uring)
 	list_join(&finished, &uring->finished);
 	while ((link = list_pull(&finished))) {
 		struct op *op = OWNER(link, struct op, link);
-		finish(uring, op, op->res);
+		uring_finish(uring, op, op->res);
 		count++;
 	}
 	return count;
@@ -225,6 +232,8 @@ static uint32_t deliver(struct uring *uring)
 static void arm_parked(struct uring *uring)
 {
 	struct link *link;
+	while ((link = list_pull(&uring->parked_from)))
+		uring_submit_recv_from(uring, OWNER(link, struct op, link));
 	for (uint32_t count = lend_count(&uring->lend); count > 0; count--) {
 		if (!(link = list_pull(&uring->parked)))
 			return;
@@ -235,7 +244,8 @@ static void arm_parked(struct uring *uring)
 /* Nothing can be done before the kernel or another thread has news. */
 static bool is_idle(const struct uring *uring)
 {
-	bool must_arm = !list_is_empty(&uring->parked) && lend_count(&uring->lend) > 0;
+	bool must_arm = !list_is_empty(&uring->parked_from) ||
+			(!list_is_empty(&uring->parked) && lend_count(&uring->lend) > 0);
 	return !must_arm && !uring->wake_seen && uring->batch_count == 0 && list_is_empty(&uring->finished);
 }
 
@@ -300,7 +310,7 @@ static int uring_run(struct ring *ring, struct instant deadline)
 static void uring_accept(struct ring *ring, struct op *op, int fd)
 {
 	struct uring *uring = uring_of(ring);
-	struct slot *slot = slot_of(uring, fd);
+	struct slot *slot = uring_slot(uring, fd);
 	check(!slot->in);
 	op_start(op, OP_ACCEPT, fd);
 	slot->in = op;
@@ -317,19 +327,19 @@ static void uring_connect(struct ring *ring, struct op *op, const struct address
 	op_start(op, OP_CONNECT, fd);
 	uring->outstanding++;
 	if (fd < 0) {
-		finish_later(uring, op, fd);
+		uring_finish_later(uring, op, fd);
 		return;
 	}
 	op->target = target;
-	check(!slot_of(uring, fd)->out);
-	slot_of(uring, fd)->out = op;
+	check(!uring_slot(uring, fd)->out);
+	uring_slot(uring, fd)->out = op;
 	uring_submit_connect(uring, op, size);
 }
 
 static void uring_recv(struct ring *ring, struct op *op, int fd)
 {
 	struct uring *uring = uring_of(ring);
-	struct slot *slot = slot_of(uring, fd);
+	struct slot *slot = uring_slot(uring, fd);
 	check(!slot->in);
 	op_start(op, OP_RECV, fd);
 	slot->in = op;
@@ -338,13 +348,13 @@ static void uring_recv(struct ring *ring, struct op *op, int fd)
 	if (lend_count(&uring->lend) > 0)
 		uring_submit_recv(uring, op);
 	else
-		park(uring, op);
+		uring_park(uring, op);
 }
 
 static void uring_send(struct ring *ring, struct op *op, int fd, const struct iovec *parts, unsigned count)
 {
 	struct uring *uring = uring_of(ring);
-	struct slot *slot = slot_of(uring, fd);
+	struct slot *slot = uring_slot(uring, fd);
 	check(!slot->out);
 	op_start(op, OP_SEND, fd);
 	op_parts(op, parts, count);
@@ -365,12 +375,12 @@ static void uring_cancel(struct ring *ring, struct op *op)
 		return;
 	}
 	link_remove(&op->link);
-	finish_later(uring, op, -ECANCELED);
+	uring_finish_later(uring, op, -ECANCELED);
 }
 
 static void uring_forget(struct ring *ring, int fd)
 {
-	struct slot *slot = slot_of(uring_of(ring), fd);
+	struct slot *slot = uring_slot(uring_of(ring), fd);
 	check(!slot->in && !slot->out);
 }
 
@@ -380,6 +390,8 @@ static void uring_rest(struct ring *ring)
 	struct uring *uring = uring_of(ring);
 	if (!io_uring_cq_ready(&uring->queue) && !io_uring_cq_has_overflow(&uring->queue))
 		lend_rest(&uring->lend);
+	if (!uring->room.users)
+		uring_room_free(uring);
 	uint32_t used = uring->slot_count;
 	while (used > 0 && !uring->slots[used - 1].in && !uring->slots[used - 1].out)
 		used--;
@@ -405,6 +417,7 @@ static void uring_destroy(struct ring *ring)
 	struct uring *uring = uring_of(ring);
 	check(uring->outstanding == 0 || uring->broken);
 	check(uring->batch_count == 0);
+	uring_room_free(uring);
 	lend_fini(&uring->lend, &uring->queue);
 	uring_close(&uring->queue);
 	close(uring->wake_fd);
@@ -430,6 +443,7 @@ static int uring_create(struct ring **ring, const struct ring_options *options, 
 	uring->ring.now = options->now;
 	*options->now = clock_read();
 	list_init(&uring->parked);
+	list_init(&uring->parked_from);
 	list_init(&uring->finished);
 	uring->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	uring->reserve_fd = reserve_open();
@@ -463,6 +477,9 @@ const struct ring_table ring_uring = {
 	.connect = uring_connect,
 	.recv = uring_recv,
 	.send = uring_send,
+	.bind = socket_bind,
+	.recv_from = uring_recv_from,
+	.send_to = uring_send_to,
 	.cancel = uring_cancel,
 	.shutdown = socket_shutdown,
 	.close = uring_close_fd,

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "ring/ring.h"
+#include "ring/ring_datagram.h"
 #include "ring/uring_compat.h"
 #include "ring/uring_lend.h"
 
@@ -22,8 +22,8 @@ enum place {
 
 /* What is known of one descriptor. */
 struct slot {
-	struct op *in;  /* accept or recv */
-	struct op *out; /* connect or send */
+	struct op *in;  /* accept, recv or recv_from */
+	struct op *out; /* connect, send or send_to */
 	uint32_t turn;  /* in which `taken` was counted */
 	uint16_t taken; /* buffers */
 	bool paused;    /* over its share: the receive is being cancelled, to be armed again */
@@ -33,6 +33,7 @@ struct completion {
 	struct op *op;
 	struct buf *buf;
 	int32_t res;
+	uint16_t id;    /* of the buffer */
 	bool more;
 };
 
@@ -51,6 +52,9 @@ struct uring {
 	struct completion *batch;
 	uint32_t batch_count, batch_max;
 	struct link parked, finished;
+	struct link parked_from;     /* receives of datagrams */
+	struct dgram_room room;      /* for them; the kernel has all of it while `room_slots` is there */
+	struct io_uring_buf_ring *room_slots;
 	uint32_t outstanding;        /* submitted ops */
 	uint32_t turn, turn_sockets; /* of this turn: its number, and how many sockets have received */
 	uint32_t busy_turns, completions_before;
@@ -69,5 +73,25 @@ void uring_submit_recv(struct uring *uring, struct op *op);
 void uring_submit_send(struct uring *uring, struct op *op);
 void uring_submit_cancel(struct uring *uring, struct op *op);
 void uring_submit_wake(struct uring *uring);
+/* A free entry, tagged; preparing it leaves the tag alone. */
+struct io_uring_sqe *uring_entry(struct uring *uring, void *tag);
+
+/* ---- the ends of ops: ring_uring.c ---- */
+struct uring *uring_of(struct ring *ring);
+struct slot *uring_slot(struct uring *uring, int fd);
+void uring_finish(struct uring *uring, struct op *op, int32_t res);
+/* Decided here, told in this turn or the next one. */
+void uring_finish_later(struct uring *uring, struct op *op, int32_t res);
+/* A receive that is not in the kernel for a while. */
+void uring_park(struct uring *uring, struct op *op);
+
+/* ---- datagrams: uring_datagram.c ---- */
+void uring_recv_from(struct ring *ring, struct op *op, int fd);
+void uring_send_to(struct ring *ring, struct op *op, int fd, struct ring_datagram *datagrams, unsigned count);
+void uring_submit_recv_from(struct uring *uring, struct op *op);
+void uring_recv_from_done(struct uring *uring, struct op *op, const struct completion *completion);
+void uring_send_to_done(struct uring *uring, struct op *op, int32_t res);
+/* When nobody receives. */
+void uring_room_free(struct uring *uring);
 
 #endif

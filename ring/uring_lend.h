@@ -12,7 +12,7 @@
 #include "core/buf.h"
 #include "ring/uring_compat.h"
 
-enum { LEND_MIN = 16, LEND_MAX = 256, LEND_GROUP = 0 };
+enum { LEND_MIN = 16, LEND_MAX = 256, LEND_GROUP = 0, DATAGRAM_GROUP = 1 };
 
 struct lend {
 	struct bufpool *bufs;

@@ -19,8 +19,11 @@ static void take(struct uring *uring, const struct io_uring_cqe *cqe)
 	struct completion completion = {.op = io_uring_cqe_get_data(cqe), .res = cqe->res,
 					.more = cqe->flags & IORING_CQE_F_MORE};
 	/* A completion with a buffer hands it over, whatever its result is. */
-	if (cqe->flags & IORING_CQE_F_BUFFER)
-		completion.buf = lend_take(&uring->lend, (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT));
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		completion.id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+		completion.buf = completion.op->kind == OP_RECV_FROM ? uring->room.bufs[completion.id]
+								     : lend_take(&uring->lend, completion.id);
+	}
 	if (cqe->user_data == (uint64_t)(uintptr_t)&uring->wake_fd) {
 		uring->wake_armed = completion.more;
 		uring->wake_seen = true;
@@ -58,8 +61,7 @@ void uring_entered(struct uring *uring, int result)
 	}
 }
 
-/* A free entry, tagged; preparing it leaves the tag alone. */
-static struct io_uring_sqe *sqe_get(struct uring *uring, void *tag)
+struct io_uring_sqe *uring_entry(struct uring *uring, void *tag)
 {
 	struct io_uring_sqe *sqe;
 	/* Full: what is there goes now. A busy kernel wants its completions to be taken first. */
@@ -78,21 +80,21 @@ static struct io_uring_sqe *sqe_get(struct uring *uring, void *tag)
 
 void uring_submit_accept(struct uring *uring, struct op *op)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring, op);
+	struct io_uring_sqe *sqe = uring_entry(uring, op);
 	io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	op->place = AT_KERNEL;
 }
 
 void uring_submit_connect(struct uring *uring, struct op *op, socklen_t size)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring, op);
+	struct io_uring_sqe *sqe = uring_entry(uring, op);
 	io_uring_prep_connect(sqe, op->fd, (struct sockaddr *)&op->target, size);
 	op->place = AT_KERNEL;
 }
 
 void uring_submit_recv(struct uring *uring, struct op *op)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring, op);
+	struct io_uring_sqe *sqe = uring_entry(uring, op);
 	if (op->single)
 		io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);   /* parked when done, armed in the next turn */
 	else
@@ -104,7 +106,7 @@ void uring_submit_recv(struct uring *uring, struct op *op)
 
 void uring_submit_send(struct uring *uring, struct op *op)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring, op);
+	struct io_uring_sqe *sqe = uring_entry(uring, op);
 	const int flags = MSG_WAITALL | MSG_NOSIGNAL;
 	if (op->count == 1 || op->first.iov_len != op->parts[0].iov_len) {
 		io_uring_prep_send(sqe, op->fd, op->first.iov_base, op->first.iov_len, flags);
@@ -118,14 +120,14 @@ void uring_submit_send(struct uring *uring, struct op *op)
 /* The completion that finds nothing to cancel, or succeeds, has no op and is ignored. */
 void uring_submit_cancel(struct uring *uring, struct op *op)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring, NULL);
-	io_uring_prep_cancel(sqe, op, 0);
+	struct io_uring_sqe *sqe = uring_entry(uring, NULL);
+	io_uring_prep_cancel(sqe, op, op->kind == OP_SEND_TO ? IORING_ASYNC_CANCEL_ALL : 0);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
 void uring_submit_wake(struct uring *uring)
 {
-	struct io_uring_sqe *sqe = sqe_get(uring, &uring->wake_fd);
+	struct io_uring_sqe *sqe = uring_entry(uring, &uring->wake_fd);
 	io_uring_prep_poll_multishot(sqe, uring->wake_fd, POLLIN);
 	uring->wake_armed = true;
 }

@@ -15,7 +15,7 @@ enum {
 
 static const uint8_t operations_used[] = {
 	IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG,
-	IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD,
+	IORING_OP_RECVMSG, IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD,
 };
 
 static const uint8_t registrations_used[] = {
