@@ -2,6 +2,7 @@
 #include "core/channel.h"
 
 #include "core/hub.h"
+#include "core/pace.h"
 #include "core/window.h"
 
 static struct flow *flow_to(const struct channel *channel) { return &channel->pair->flow[!channel->side]; }
@@ -141,10 +142,11 @@ bool channel_is_ready(const struct channel *channel)
 	if (channel->state != CHANNEL_OPEN && !(early && channel->state == CHANNEL_OPENING))
 		return false;
 	const struct flow *flow = flow_to(channel);
-	if (flow->bytes)
-		return !(channel->traits & TRAIT_CREDIT) || channel->credit ||
-		       channel_has_datagrams(channel);
-	return flow->end && !flow->end_sent && (flow->end != END_EOF || channel->traits & TRAIT_HALF_CLOSE);
+	bool may = flow->bytes ? !(channel->traits & TRAIT_CREDIT) || channel->credit ||
+				     channel_has_datagrams(channel)
+			       : flow->end && !flow->end_sent &&
+				     (flow->end != END_EOF || channel->traits & TRAIT_HALF_CLOSE);
+	return may && (!channel->paced || pace_allows(channel));
 }
 
 void channel_wake(struct channel *channel)
@@ -327,4 +329,6 @@ void channel_sent(struct channel *channel, size_t size)
 		channel->credit -= size;
 	}
 	flow_pulled(channel->pair, !channel->side, size);
+	if (channel->paced)
+		pace_sent(channel, size);
 }

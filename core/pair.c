@@ -2,12 +2,12 @@
 #include "core/pair.h"
 
 #include "core/hub.h"
+#include "core/pace.h"
 #include "core/window.h"
 
 enum { STALL_S = 2, STALL_BYTES = 64 * 1024, UNHEARD_S = 10 };
 
 static void pair_expired(struct timer *timer);
-static void pair_wait_until(struct pair *pair, struct instant at);
 
 struct pair *pair_create(struct session *session)
 {
@@ -31,6 +31,8 @@ static void pair_destroy(struct pair *pair)
 	struct hub *hub = pair->hub;
 	flow_drop(pair, 0);
 	flow_drop(pair, 1);
+	pace_release(pair, 0);
+	pace_release(pair, 1);
 	timer_disarm(&pair->timer);
 	link_remove(&pair->hub_link);
 	hub->pair_count--;
@@ -38,7 +40,7 @@ static void pair_destroy(struct pair *pair)
 }
 
 /* The timer never moves later: its expiry looks at everything and arms it again. */
-static void pair_wait_until(struct pair *pair, struct instant at)
+void pair_wait_until(struct pair *pair, struct instant at)
 {
 	if (timer_is_armed(&pair->timer) && !instant_before(at, pair->timer_at))
 		return;
@@ -203,11 +205,18 @@ static bool flow_is_long(const struct pair *pair, int side)
 	return pair->side[side]->traits & TRAIT_CREDIT && pair->flow[side].count >= QUEUE_CROWDED;
 }
 
+/* Of what is collected for a batch only the first piece gets a slab of its size. */
+static bool flow_collects(const struct flow *flow)
+{
+	return flow->pace && flow->pace->batcher.delay.ns && flow->bytes;
+}
+
 /* A message of its own: the buffer it is in (`keep`), else a slab of the right size. */
 static struct message *message_create(struct pair *pair, int side, struct piece piece, bool keep)
 {
 	struct hub *hub = pair->hub;
-	size_t least = flow_is_long(pair, side) ? BUF_RECEIVE_SIZE : 0;
+	bool large = flow_is_long(pair, side) || flow_collects(&pair->flow[side]);
+	size_t least = large ? BUF_RECEIVE_SIZE : 0;
 	size_t size = size_max(piece.bytes.size, least);
 	struct buf *slab = keep ? NULL : buf_acquire(&hub->bufs, size);
 	struct message *message = keep || slab ? memory_acquire(&hub->memory, sizeof *message) : NULL;
@@ -308,9 +317,12 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 	}
 	flow->bytes += size;
 	flow->pushed += size;
-	if (pair->side[!side]) {
-		pair->side[!side]->session->queued_bytes += size;
-		channel_wake(pair->side[!side]);
+	struct channel *sink = pair->side[!side];
+	if (sink) {
+		sink->session->queued_bytes += size;
+		if (sink->traits & TRAIT_WHOLE)
+			pace_add(pair, side, size);
+		channel_wake(sink);
 	}
 	if (flow_is_crowded(pair, side) && flow_is_full(pair, side, false))
 		source_block(pair, side);        /* before more is read */
@@ -502,6 +514,7 @@ static void pair_expired(struct timer *timer)
 	pair_wait_until(pair, idle_until);
 	if (instant_is_set(pair->retry_at))
 		pair_wait_until(pair, pair->retry_at);
+	pace_expired(pair);
 	for (int side = 0; side < 2; side++) {
 		flow_settle(pair, side);
 		if (flow_is_unheard(pair, side) || flow_is_stalled(pair, side)) {

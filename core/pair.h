@@ -23,6 +23,7 @@ enum end { END_NONE, END_EOF, END_CLOSE, END_RESET };
 
 struct flow {
 	struct message *first, *last;
+	struct pace *pace;              /* of its sink: core/pace.h; NULL: nothing was batched yet */
 	uint32_t count;
 	uint64_t bytes;
 	enum end end;
@@ -72,6 +73,8 @@ void flow_pulled(struct pair *pair, int side, size_t size);
 /* The asker has ended, its EOF is withheld, and nothing has moved for so long: it is given up before
  * http_idle. For a session that is out of channels. */
 void pair_reclaim(struct pair *pair, struct duration quiet);
+/* The timer expires no later than that. */
+void pair_wait_until(struct pair *pair, struct instant at);
 /* A side has left; frees the pair when it was the last. */
 void pair_leave(struct pair *pair, int side);
 /* Both sides have left. */

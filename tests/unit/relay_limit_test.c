@@ -9,90 +9,9 @@
 #include <cmocka.h>
 
 #include "core/window.h"
-#include "tests/unit/relay_world.h"
+#include "tests/unit/lump_world.h"
 
 /* ---- a source without flow control ---- */
-
-/* One frame a piece of input: id, kind, body. */
-static enum status lump_decode(struct session *session, void *state, const struct chunk *chunk,
-			       size_t *consumed)
-{
-	struct slice bytes = chunk->piece.bytes;
-	if (chunk->kind == CHUNK_END)
-		return STATUS_IO;
-	if (!bytes.size)
-		return STATUS_OK;
-	struct event event = {.channel = session_find(session, bytes.at, 1)};
-	struct piece body = {chunk->piece.buf, {bytes.at + 2, bytes.size - 2}};
-	struct target target = {.port = bytes.at[0]};
-	event.kind = bytes.at[1] == 'O'	  ? EVENT_OPEN
-		     : bytes.at[1] == 'D' ? EVENT_DATA
-		     : bytes.at[1] == 'E' ? EVENT_EOF
-					  : EVENT_CLOSE;
-	if (event.kind == EVENT_OPEN) {
-		event.channel = session_channel(session);
-		check(event.channel);
-		channel_set_id(event.channel, bytes.at, 1);
-		event.target = &target;
-	} else if (event.kind == EVENT_DATA) {
-		event.pieces = &body;
-		event.piece_count = 1;
-		event.size = body.bytes.size;
-	}
-	enum status status = event.channel ? session_deliver(session, &event) : STATUS_OK;
-	*consumed = status == STATUS_OK ? bytes.size : 0;
-	return status;
-}
-
-static enum status lump_encode(struct session *session, void *state, const struct event *event,
-			       struct writer *writer)
-{
-	if (!event->channel)
-		return STATUS_OK;
-	writer_begin(writer, CHUNK_BINARY);
-	uint8_t *at = writer_room(writer, 2);
-	at[0] = event->channel->id_link.bytes[0];
-	at[1] = (uint8_t)("?OoDd+ECR"[event->kind]);
-	writer_pieces(writer, event->pieces, event->kind == EVENT_DATA ? event->piece_count : 0);
-	return writer_end(writer);
-}
-
-static const struct wire wire_lump = {
-    .name = "lump", .chunk_max = 65536, .decode = lump_decode, .encode = lump_encode};
-
-static struct session *lump;
-
-static void begin_lump(void)
-{
-	begin(true);
-	world.limits.channel_bytes_no_credit = 100000;
-	struct session_options options = {.wire = &wire_lump, .carrier = &carrier_raw, .role = &relay_role};
-	lump = session_create(&world.hub, &options);
-	world.link[SERVER] = lump;
-	session_open(lump);
-	lump->ready = true;
-}
-
-/* One frame; false when the session does not want any. */
-static bool lump_hears(uint8_t id, char kind, size_t size)
-{
-	if (!session_wants_input(lump))
-		return false;
-	struct buf *buf = buf_receive(&world.hub.bufs);
-	buf->bytes[0] = id;
-	buf->bytes[1] = (uint8_t)kind;
-	memset(buf->bytes + 2, 'a' + id, size);
-	buf->used = (uint32_t)size + 2;
-	session_input(lump, (struct piece){buf, {buf->bytes, buf->used}});
-	settle();
-	return true;
-}
-
-static void pump_conn(struct conn *conn)
-{
-	pump(conn->session, &conn->out, &conn->shut);
-	settle();
-}
 
 static void slow_reader_slows_its_link(void **state)
 {
@@ -248,7 +167,7 @@ static void quiet_ones_go_first(void **state)
 	pump_some(world.link[SERVER], said, &shut, 8 * 16384);
 	for (int i = 0; i < 2; i++) {
 		struct conn *quiet = ask();
-		turns(1);                        /* the busy ones take another turn */
+		turns(1); /* the busy ones take another turn */
 		size_t before = said->size;
 		say_many(quiet, 100);
 		feed(quiet->session, &quiet->in);
