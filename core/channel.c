@@ -224,34 +224,36 @@ void channel_refuse(struct channel *channel, enum reason reason, const char *tex
 	channel_say(channel, SAYS_OPENED);
 }
 
-/* The answer of side 1 passes to side 0, except that the role may try another channel while nothing has been
- * sent. */
-void channel_opened(struct channel *channel, enum reason reason, struct slice text)
+/* Leaves without letting the pair go: side 0 may get another side 1. `tell`: its peer hears RESET. */
+static void detach(struct channel *channel, bool tell)
 {
 	struct pair *pair = channel->pair;
-	if (channel->state != CHANNEL_OPENING)
-		return;
-	struct channel *asker = pair->side[0];
-	if (reason == REASON_OK) {
-		channel_set_state(channel, CHANNEL_OPEN);
-		if (asker && asker->state == CHANNEL_ASKED)
-			channel_say(asker, SAYS_OPENED);
-		channel_wake(channel);
-		return;
-	}
-	char copy[CHANNEL_TEXT_SIZE];
-	text_copy(copy, sizeof copy, text);
-	bool fresh = pair->flow[0].pulled == 0 && pair->flow[1].pulled == 0 &&
-		     pair->flow[0].end != END_RESET && asker;
-	/* detach without letting the pair go: side 0 may get another side 1 */
 	channel->session->queued_bytes -= pair->flow[0].bytes;
 	pair->side[1] = NULL;
+	pair->answer_at = (struct instant){0};
 	channel->pair = NULL;
 	channel->in_done = channel->out_done = true;
 	channel->says = 0;
+	channel_unlist(channel);
+	if (tell) {
+		channel->reason = REASON_TIMEOUT;
+		channel_set_state(channel, CHANNEL_CLOSED);
+		channel_say(channel, SAYS_RESET);
+	}
 	channel_settle(channel);
+}
+
+/* The answer passes to side 0, except that the role may try another channel while nothing has been sent. */
+static void refused(struct channel *channel, enum reason reason, struct slice text, bool tell)
+{
+	struct pair *pair = channel->pair;
+	struct channel *asker = pair->side[0];
+	char copy[CHANNEL_TEXT_SIZE];
+	text_copy(copy, sizeof copy, text);
+	bool fresh =
+	    pair->flow[0].pulled == 0 && pair->flow[1].pulled == 0 && pair->flow[0].end != END_RESET && asker;
+	detach(channel, tell);
 	if (!asker) {
-		pair->side[1] = NULL;
 		pair_abandon(pair);
 		return;
 	}
@@ -261,9 +263,44 @@ void channel_opened(struct channel *channel, enum reason reason, struct slice te
 	channel_refuse(asker, reason, copy);
 }
 
+void channel_opened(struct channel *channel, enum reason reason, struct slice text)
+{
+	if (channel->state != CHANNEL_OPENING)
+		return;
+	if (reason != REASON_OK) {
+		refused(channel, reason, text, false);
+		return;
+	}
+	struct channel *asker = channel->pair->side[0];
+	channel_set_state(channel, CHANNEL_OPEN);
+	if (asker && asker->state == CHANNEL_ASKED)
+		channel_say(asker, SAYS_OPENED);
+	channel_wake(channel);
+}
+
+void channel_open_within(struct channel *channel, struct duration span)
+{
+	struct pair *pair = channel->pair;
+	pair->answer_at = instant_after(pair->hub->now, span);
+	pair_wait_until(pair, pair->answer_at);
+}
+
+void channel_unanswered(struct channel *channel)
+{
+	if (channel->traits & TRAIT_CONN) /* the dial goes with it */
+		session_end(channel->session, REASON_TIMEOUT, NULL, false);
+	else
+		refused(channel, REASON_TIMEOUT, slice_of(reason_text(REASON_TIMEOUT)), channel->open_sent);
+}
+
 bool channel_said(struct channel *channel, enum event_kind kind)
 {
 	struct pair *pair = channel->pair;
+	if (!pair) { /* it was given up, and its RESET is said */
+		channel->says = 0;
+		channel_settle(channel);
+		return true;
+	}
 	struct flow *flow = flow_to(channel);
 	switch (kind) {
 	case EVENT_OPEN:

@@ -31,7 +31,7 @@ struct channel {
 	struct link session_link, control_link, active_link, source_link;
 	struct idtable_link id_link;
 	struct session *session;
-	struct pair *pair;
+	struct pair *pair;              /* NULL: given up, its RESET is still to be said */
 	enum channel_state state;
 	uint8_t side, says;
 	bool opener;                    /* we said OPEN */
@@ -57,7 +57,8 @@ struct channel {
 /* Joins a new channel of `session` to the pair as side 1; it will say OPEN. NULL: the session takes no more.
  */
 struct channel *channel_open(struct session *session, struct pair *pair, const struct target *target);
-/* Not answered by then: it counts as refused with REASON_TIMEOUT, and the peer hears RESET. */
+/* Not answered by then: it counts as refused with REASON_TIMEOUT, and the peer hears RESET. One that was
+ * opened on trust and is held for ever is reset then. */
 void channel_open_within(struct channel *channel, struct duration span);
 /* The answer to an OPEN that was received: no. `text` goes to the peer where the wire can carry it. */
 void channel_refuse(struct channel *channel, enum reason reason, const char *text);
@@ -92,6 +93,8 @@ void channel_wait(struct channel *channel, struct link *list);
 /* Takes it off whichever of the two it is on. */
 void channel_unlist(struct channel *channel);
 bool channel_is_ready(const struct channel *channel);
+/* Nobody has answered in time, to side 1: it is refused, and its peer hears RESET if it was told of OPEN. */
+void channel_unanswered(struct channel *channel);
 /* The answer of side 1 was heard (or the dial ended). The channel may be gone afterwards. */
 void channel_opened(struct channel *channel, enum reason reason, struct slice text);
 /* encode has said it. True: the channel may be gone. */

@@ -475,6 +475,26 @@ void pair_abandon(struct pair *pair)
 
 /* ---- time ---- */
 
+/* True: the pair may be gone. */
+static bool pair_is_unanswered(struct pair *pair)
+{
+	struct channel *channel = pair->side[1];
+	if (!instant_is_set(pair->answer_at))
+		return false;
+	if (instant_before(pair->hub->now, pair->answer_at)) {
+		pair_wait_until(pair, pair->answer_at);
+		return false;
+	}
+	pair->answer_at = (struct instant){0};
+	bool opening = channel && channel->state == CHANNEL_OPENING;
+	bool held = channel && channel->state == CHANNEL_OPEN && channel->not_before.ns == INSTANT_NEVER.ns;
+	if (opening)
+		channel_unanswered(channel);
+	else if (held) /* it was opened on trust, and its data still waits */
+		pair_reset(pair, REASON_TIMEOUT);
+	return opening || held;
+}
+
 /* A source without credit is blocked by a reader that took next to nothing: everybody behind that link waits.
  */
 static bool flow_is_stalled(struct pair *pair, int side)
@@ -514,6 +534,8 @@ static void pair_expired(struct timer *timer)
 	pair_wait_until(pair, idle_until);
 	if (instant_is_set(pair->retry_at))
 		pair_wait_until(pair, pair->retry_at);
+	if (pair_is_unanswered(pair))
+		return;
 	pace_expired(pair);
 	for (int side = 0; side < 2; side++) {
 		flow_settle(pair, side);

@@ -44,10 +44,12 @@ struct pair {
 	struct flow flow[2];
 	const struct role *role;        /* of side 0's session: decides about refusals */
 	struct service *service;
-	struct timer timer;             /* the next of: retry, withheld EOF, stalled reader, idle */
+	struct timer timer;             /* the next of: retry, answer, batch, hold, withheld EOF, stalled
+					 * reader, idle */
 	struct instant timer_at;        /* what the timer is armed for */
 	struct instant moved_at;        /* when a byte was last taken */
 	struct instant retry_at;
+	struct instant answer_at;       /* side 1 has answered by then, or is refused; not set: no limit */
 	uint8_t tries;                  /* the role's: dials so far */
 	uint64_t seen;                  /* the role's: e.g. a link's id */
 };

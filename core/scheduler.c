@@ -103,8 +103,8 @@ static enum status say_credit(struct session *session, struct writer *writer, st
 
 static enum status say_reset(struct session *session, struct writer *writer, struct channel *channel)
 {
-	const struct flow *flow = &channel->pair->flow[!channel->side];
-	enum reason reason = flow->reason ? flow->reason : REASON_OTHER;
+	enum reason reason = channel->pair ? channel->pair->flow[!channel->side].reason : channel->reason;
+	reason = reason ? reason : REASON_OTHER;
 	if (session->traits & TRAIT_CONN) {      /* abort the socket, or the dial */
 		session_end(session, reason, NULL, false);
 		return STATUS_IO;

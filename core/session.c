@@ -107,6 +107,10 @@ void session_destroy(struct session *session)
 /* One channel of a session that is over. */
 static void channel_end(struct channel *channel, enum reason why)
 {
+	if (!channel->pair) {
+		channel_said(channel, EVENT_RESET); /* nobody is left to hear it */
+		return;
+	}
 	if (channel->opener && channel->state == CHANNEL_OPENING) {
 		channel_opened(channel, why ? why : REASON_LOST,
 			       slice_of(reason_text(why ? why : REASON_LOST)));
@@ -205,7 +209,8 @@ static void session_ticked(struct timer *timer)
 struct channel *session_find(struct session *session, const void *id, size_t size)
 {
 	struct idtable_link *link = idtable_find(&session->ids, id, size);
-	return link ? OWNER(link, struct channel, id_link) : NULL;
+	struct channel *channel = link ? OWNER(link, struct channel, id_link) : NULL;
+	return channel && channel->pair ? channel : NULL; /* one that was given up hears no more */
 }
 
 struct channel *session_channel(struct session *session)
