@@ -202,7 +202,7 @@ static void link_ended(struct session *session)
 		next_gateway(link);
 	bool is_over = is_final(link, session, final);
 	struct duration delay = next_delay(link, was_ready);
-	log_warn(was_ready ? "link lost" : "no link", TEXT("gateway", session->peer), LINK_FACT(link),
+	log_warn(was_ready ? "link ended" : "no link", TEXT("gateway", session->peer), LINK_FACT(link),
 		 TEXT("reason", reason_text(session->why)), TEXT("detail", session->why_text),
 		 TEXT("advice", advice(session, was)), TEXT(is_over ? "reconnecting" : NULL, "no"),
 		 is_over ? TEXT(NULL, "") : NUMBER("retry_ms", duration_ms(delay)));
@@ -251,7 +251,7 @@ static void link_authed(struct session *session, const struct event *event)
 	burden_open(link->burden);
 	session->burden = link->burden;
 	hub_count(session->hub, COUNTER_links_opened, 1);
-	log_info("link up", TEXT("gateway", session->peer), LINK_FACT(link),
+	log_info("logged in", TEXT("gateway", session->peer), LINK_FACT(link),
 		 TEXT("as", client->settings->config->linksocks.reverse ? "provider" : "client"),
 		 TEXT("tls", session->tls),
 		 TEXT("features", linksocks_features_text(linksocks_features(session), features)),

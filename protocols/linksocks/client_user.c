@@ -78,6 +78,7 @@ static void join(struct client_link *link, struct pair *pair)
 		refuse(pair->side[0], REASON_LIMIT, reason_text(REASON_LIMIT));
 		return;
 	}
+	pair->seen = link->session->id;
 	channel_open_within(channel, (struct duration){config->connect_timeout.ns +
 						       DURATION_S(USER_GRACE_S).ns});
 	if (config->fast_open)
@@ -97,10 +98,24 @@ static struct client_link *link_chosen(const struct client *client, uint64_t cho
 
 static void wait_for_link(struct pair *pair)
 {
-	if (pair->tries++ < USER_WAITS_MAX)
+	const struct client *client = client_of(pair->service);
+	if (!client->draining && pair->tries++ < USER_WAITS_MAX)
 		pair_retry_after(pair, DURATION_MS(USER_WAIT_MS));
 	else
 		refuse(pair->side[0], REASON_NOT_FOUND, "there is no link to the server now");
+}
+
+/* Whose turn it is. A user who had a link already, which has gone, is not held any more and cannot move. */
+static uint32_t choose(struct client *client, const struct session *session)
+{
+	const struct linksocks_client_links *links = client->settings->links;
+	for (uint32_t i = 0; i < links->count; i++) {
+		uint32_t number = linksocks_client_next_link(links, &client->turn);
+		bool here = linksocks_client_worker(client, number) == session->hub->index;
+		if (number == links->count || here || session->held)
+			return number;
+	}
+	return links->count;
 }
 
 static void place(struct pair *pair)
@@ -115,7 +130,7 @@ static void place(struct pair *pair)
 		join(link, pair);
 		return;
 	}
-	uint32_t number = linksocks_client_next_link(links, &client->turn);
+	uint32_t number = choose(client, session);
 	uint32_t worker = linksocks_client_worker(client, number);
 	if (number == links->count) {
 		wait_for_link(pair);
@@ -142,9 +157,25 @@ static void user_retry(struct pair *pair)
 		place(pair);
 }
 
+/* Has the link gone that was asked? Then nobody has refused. */
+static bool link_is_gone(const struct pair *pair)
+{
+	const struct client *client = client_of(pair->service);
+	for (uint32_t i = 0; i < client->link_count; i++) {
+		const struct session *session = client->links[i].session;
+		if (session && session->id == pair->seen)
+			return session->state != SESSION_OPEN;
+	}
+	return true;
+}
+
 static bool user_refused(struct pair *pair, enum reason reason)
 {
 	const struct channel *asker = pair->side[0];
+	if (link_is_gone(pair) && asker->session->state == SESSION_OPEN) {
+		wait_for_link(pair);
+		return true;
+	}
 	if (hub_may_log(pair->hub))
 		log_info("user refused", TEXT("peer", asker->session->peer),
 			 TEXT("target", asker->target.host), NUMBER("port", asker->target.port),
