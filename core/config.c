@@ -1,5 +1,5 @@
 /* core/config.c - the whole configuration: the top of the file, its defaults, its life; see config.h. */
-#include "core/config_reader.h"
+#include "core/config_sections.h"
 
 #define FIELD(type, name) offsetof(struct type, name)
 #define LATER(name) {name, NULL, 0, false}
@@ -130,6 +130,32 @@ static void read_clients(struct config_reader *reader, const struct config_node 
 	config_check_clients(reader, node);
 }
 
+static void read_batching(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const struct config_key keys[] = {
+		{"enabled", config_read_bool, FIELD(batching, enabled), false},
+		{"min", config_read_duration, FIELD(batching, min), false},
+		{"max", config_read_duration, FIELD(batching, max), false},
+		{"buffer", read_bytes, FIELD(batching, buffer), false},
+	};
+	static const struct config_table table = {.name = "batching", .keys = keys, .count = COUNT_OF(keys)};
+	struct batching *batching = field;
+	config_read_mapping(reader, node, &table, batching);
+	if (batching->max.ns < batching->min.ns)
+		config_fail(reader, node, "batching: min (default 20ms) is longer than max (default 500ms)");
+}
+
+/* A batch is what waits in one flow. */
+static void check_batching(struct config_reader *reader, const struct config_node *root)
+{
+	const struct config *config = reader->config;
+	const struct config_node *node = config_node_find(root, "batching");
+	const struct config_node *buffer = node ? config_node_find(node, "buffer") : NULL;
+	if (buffer && config->batching.buffer > config->limits.channel_bytes)
+		config_fail(reader, buffer,
+			    "buffer is more than limits.channel_bytes (default 256KiB): raise both");
+}
+
 static const struct config_key keys[] = {
 	{"cores", read_cores, FIELD(config, cores), false},
 	{"engine", read_engine, FIELD(config, engine), false},
@@ -139,7 +165,9 @@ static const struct config_key keys[] = {
 	{"limits", read_limits, FIELD(config, limits), false},
 	{"gateway", config_read_gateway, FIELD(config, gateway), false},
 	{"client", read_clients, 0, false},
-	LATER("stats"), LATER("audit"), LATER("batching"), LATER("access"), LATER("proxy"),
+	{"batching", read_batching, FIELD(config, batching), false},
+	{"access", config_read_access, FIELD(config, access), false},
+	LATER("stats"), LATER("audit"), LATER("proxy"),
 };
 
 static void read_all(struct config_reader *reader, const struct config_node *root)
@@ -148,6 +176,7 @@ static void read_all(struct config_reader *reader, const struct config_node *roo
 	    .name = "the configuration", .keys = keys, .count = COUNT_OF(keys)};
 	struct config *config = reader->config;
 	config_read_mapping(reader, root, &table, config);
+	check_batching(reader, root);
 	if (!reader->errors->error_count && !config->gateway.enabled && !config->client_count)
 		config_fail(reader, root, "there is nothing to run: give a gateway, a client, or both");
 }
@@ -183,7 +212,9 @@ bool config_build(struct config *config, const struct config_source *source, str
 		.drain_stop = DURATION_S(25),
 		.drain_upgrade = DURATION_S(3600),
 		.limits = LIMITS_DEFAULT,
+		.batching = BATCHING_DEFAULT,
 	};
+	reader.no_memory = !config_access_default(config);
 	const struct config_node *root = load(&reader, source);
 	if (root)
 		read_all(&reader, root);
@@ -222,7 +253,11 @@ void config_fini(struct config *config)
 	for (size_t i = 0; i < config->client_count; i++) {
 		secret_fini(&config->clients[i].auth_key);
 		secret_fini(&config->clients[i].key_pem);
+		config_via_fini(&config->clients[i].upstream_proxy);
+		config_linksocks_client_fini(&config->clients[i].linksocks);
 	}
+	config_linksocks_fini(&gateway->linksocks);
+	config_access_fini(&config->access);
 	config_blocks_free(&config->blocks);
 	*config = (struct config){0};
 }

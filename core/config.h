@@ -24,6 +24,10 @@ enum {
 	CONFIG_KEY_MAX = 1024,
 	CONFIG_PIN_SIZE = 32,
 	CONFIG_LINKS_MAX = 64,           /* of one client */
+	CONFIG_THREADS_MAX = 1024,       /* the same of LinkSocks */
+	CONFIG_TOKEN_MAX = 255,          /* bytes of a LinkSocks token */
+	CONFIG_PASSWORD_MAX = 255,       /* bytes of a user's name, and of a password */
+	CONFIG_PATH_MAX = 1024,          /* bytes of a WebSocket's path with its query */
 };
 
 /* Own credentials of one client of the gateway; the name is its identity in logs. */
@@ -44,6 +48,9 @@ struct config_gateway {
 	size_t sources_allow_count;
 	struct cidr *sources_deny;       /* wins over allow */
 	size_t sources_deny_count;
+	const char **allow_origins;      /* that a WebSocket request may name; "*": any */
+	size_t allow_origin_count;
+	bool tls_tunnel;                 /* spoken on the TLS port */
 	struct secret auth_key;          /* shared by all clients; empty: only `identities` may log in */
 	struct config_identity *identities;
 	size_t identity_count;

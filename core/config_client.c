@@ -1,10 +1,10 @@
 /* core/config_client.c - one entry of `client` and its rules; see config_reader.h. */
-#include "core/config_reader.h"
+#include "core/config_sections.h"
 
 #define FIELD(type, name) offsetof(struct type, name)
 #define LATER(name) {name, NULL, 0, false}
 
-static void read_gateways(struct config_reader *reader, const struct config_node *node, void *field)
+void config_read_gateways(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	struct config_client *client = field;
 	client->gateways = config_read_list(reader, node, sizeof(struct config_endpoint),
@@ -64,7 +64,7 @@ static bool parse_pin_base64(const char *text, uint8_t pin[CONFIG_PIN_SIZE])
 	return bits == 0 && (text[43] == 0 || strcmp(text + 43, "=") == 0);
 }
 
-static void read_pin(struct config_reader *reader, const struct config_node *node, void *field)
+void config_read_pin(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	struct config_client *client = field;
 	const char *text = config_scalar(reader, node);
@@ -83,7 +83,7 @@ static void read_pin(struct config_reader *reader, const struct config_node *nod
 			    node->key);
 }
 
-static void read_reconnect(struct config_reader *reader, const struct config_node *node, void *field)
+void config_read_reconnect(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	static const struct config_key keys[] = {
 		{"enabled", config_read_bool, FIELD(config_reconnect, enabled), false},
@@ -92,10 +92,11 @@ static void read_reconnect(struct config_reader *reader, const struct config_nod
 		{"retry_auth", config_read_bool, FIELD(config_reconnect, retry_auth), false},
 	};
 	static const struct config_table table = {.name = "reconnect", .keys = keys, .count = COUNT_OF(keys)};
-	struct config_reconnect *reconnect = field;
+	struct config_reconnect *reconnect = field, before = *reconnect;
 	config_read_mapping(reader, node, &table, reconnect);
 	if (reconnect->max.ns < reconnect->min.ns)
-		config_fail(reader, node, "reconnect: min (default 5s) is longer than max (default 60s)");
+		config_fail(reader, node, "reconnect: min (default %ds) is longer than max (default %ds)",
+			    (int)(duration_ms(before.min) / 1000), (int)(duration_ms(before.max) / 1000));
 }
 
 static void read_generation(struct config_reader *reader, const struct config_node *node, void *field)
@@ -147,16 +148,10 @@ static void read_visitors(struct config_reader *reader, const struct config_node
 }
 
 /* The protocol was read before the table is. */
-static void read_nothing(struct config_reader *reader, const struct config_node *node, void *field) {}
+void config_read_nothing(struct config_reader *reader, const struct config_node *node, void *field) {}
 
 static const struct config_key keys[] = {
-	{"protocol", read_nothing, 0, false},
-	{"gateway_addr", read_gateways, 0, true},
-	{"gateway_tls_cert", config_read_text, FIELD(config_client, gateway_tls_cert), false},
-	{"gateway_tls_pin", read_pin, 0, false},
-	{"client_cert", config_read_text, FIELD(config_client, client_cert), false},
-	{"client_key", config_read_text, FIELD(config_client, client_key), false},
-	{"reconnect", read_reconnect, FIELD(config_client, reconnect), false},
+	CONFIG_CLIENT_KEYS,
 	{"transport", read_transport, 0, false},
 	{"auth_key", config_read_key, FIELD(config_client, auth_key), false},
 	{"auth_key_file", config_read_key_file, FIELD(config_client, auth_key), false},
@@ -169,7 +164,7 @@ static const struct config_key keys[] = {
 	LATER("upstream_proxy"), LATER("plaintext"), LATER("resume"), LATER("path"), LATER("forwarders"),
 };
 
-static const char *const foreign[] = {
+const char *const config_client_foreign[] = {
     /* anyproxy */
     "client_id",
     "group_id",
@@ -199,6 +194,18 @@ static const char *const foreign[] = {
     "socks5",
     "fast_open",
     "target_proxy",
+    "path",
+    /* tls-tunnel */
+    "transport",
+    "auth_key",
+    "auth_key_file",
+    "generation",
+    "links",
+    "local_retries",
+    "local_retry_delay",
+    "proxies",
+    "visitors",
+    "forwarders",
     /* panel */
     "listen_addr",
     "api_host",
@@ -227,27 +234,28 @@ static const struct config_table table = {
 	.name = "client",
 	.keys = keys,
 	.count = COUNT_OF(keys),
-	.foreign = foreign,
+	.foreign = config_client_foreign,
 	.foreign_text = "does not belong to protocol tls-tunnel",
 };
 
-/* Only one protocol is spoken yet; of a client that asks for another, only keys that nobody knows are wrong.
- */
-static bool is_spoken(struct config_reader *reader, const struct config_node *node)
+/* Of a client that asks for a protocol that is not spoken yet, only keys that nobody knows are wrong. */
+static bool is_spoken(struct config_reader *reader, const struct config_node *node,
+		      enum config_protocol *spoken)
 {
-	static const char *const protocols[] = {"tls-tunnel", "anyproxy",  "linksocks",
+	static const char *const protocols[] = {"tls-tunnel", "linksocks", "anyproxy",
 						"panel",      "ssh-relay", NULL};
 	const struct config_node *protocol = config_node_find(node, "protocol");
 	if (!protocol) {
 		config_fail(reader, node,
 			    "protocol is missing in client: its default, anyproxy, is not in this version; "
-			    "write protocol: tls-tunnel");
+			    "write protocol: tls-tunnel, or linksocks");
 		return false;
 	}
 	int choice = config_choice(reader, protocol, protocols);
-	if (choice > 0)
+	if (choice > PROTOCOL_LINKSOCKS)
 		config_fail(reader, protocol, "protocol %s is not in this version", protocols[choice]);
-	return choice == 0;
+	*spoken = choice == 1 ? PROTOCOL_LINKSOCKS : PROTOCOL_TLS_TUNNEL;
+	return choice >= 0 && choice <= PROTOCOL_LINKSOCKS;
 }
 
 static void check_files(struct config_reader *reader, const struct config_node *node)
@@ -261,6 +269,18 @@ static void check_files(struct config_reader *reader, const struct config_node *
 		config_fail_key(reader, key, "client_key needs client_cert beside it");
 	if (anchor && config_node_find(node, "gateway_tls_pin"))
 		config_warn(reader, anchor, "gateway_tls_cert has no effect: gateway_tls_pin alone decides");
+}
+
+static void read_tls_tunnel(struct config_reader *reader, const struct config_node *node,
+			    struct config_client *client)
+{
+	config_read_mapping(reader, node, &table, client);
+	if (!config_node_find(node, "auth_key") && !config_node_find(node, "auth_key_file"))
+		config_fail(reader, node, "auth_key is missing in client");
+	if (!config_node_find(node, "proxies") && !config_node_find(node, "visitors"))
+		config_fail(reader, node, "client has nothing to do: proxies and visitors are both missing");
+	else if (!client->proxy_count && !client->visitor_count && !reader->errors->error_count)
+		config_fail(reader, node, "client has nothing to do: proxies and visitors are both empty");
 }
 
 void config_read_client(struct config_reader *reader, const struct config_node *node, void *field)
@@ -278,16 +298,13 @@ void config_read_client(struct config_reader *reader, const struct config_node *
 				    "client must be a mapping of keys to values, or a list of them");
 		return;
 	}
-	if (!is_spoken(reader, node)) {
+	if (!is_spoken(reader, node, &client->protocol)) {
 		config_check_keys(reader, node, &table);
 		return;
 	}
-	config_read_mapping(reader, node, &table, client);
+	if (client->protocol == PROTOCOL_LINKSOCKS)
+		config_read_linksocks_client(reader, node, client);
+	else
+		read_tls_tunnel(reader, node, client);
 	check_files(reader, node);
-	if (!config_node_find(node, "auth_key") && !config_node_find(node, "auth_key_file"))
-		config_fail(reader, node, "auth_key is missing in client");
-	if (!config_node_find(node, "proxies") && !config_node_find(node, "visitors"))
-		config_fail(reader, node, "client has nothing to do: proxies and visitors are both missing");
-	else if (!client->proxy_count && !client->visitor_count && !reader->errors->error_count)
-		config_fail(reader, node, "client has nothing to do: proxies and visitors are both empty");
 }

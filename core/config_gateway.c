@@ -1,10 +1,10 @@
 /* core/config_gateway.c - the section `gateway` and its rules; see config_reader.h. */
-#include "core/config_reader.h"
+#include "core/config_sections.h"
 
 #define FIELD(type, name) offsetof(struct type, name)
 #define LATER(name) {name, NULL, 0, false}
 
-static void read_listen(struct config_reader *reader, const struct config_node *node, void *field)
+void config_read_listen(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	const char *text = config_scalar(reader, node);
 	if (text && !address_parse(field, text))
@@ -117,8 +117,31 @@ static void read_identities(struct config_reader *reader, const struct config_no
 					       false, &gateway->identity_count);
 }
 
+static void read_origin(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	const char *text = config_scalar(reader, node);
+	if (!text)
+		return;
+	const char *rest = strstr(text, "://");
+	bool good = strcmp(text, "*") == 0 || strcmp(text, "null") == 0 ||
+		    (rest && rest > text && rest[3] && !strpbrk(rest + 3, "/?# \t"));
+	if (good)
+		*(const char **)field = config_text(reader, text);
+	else
+		config_fail(reader, node,
+			    "%s must be origins such as https://app.example.com, or *, not %.60s", node->key,
+			    text);
+}
+
+static void read_origins(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_gateway *gateway = field;
+	gateway->allow_origins = config_read_list(reader, node, sizeof(const char *), read_origin, false,
+						  &gateway->allow_origin_count);
+}
+
 static const struct config_key keys[] = {
-	{"listen_addr", read_listen, FIELD(config_gateway, listen_addr), false},
+	{"listen_addr", config_read_listen, FIELD(config_gateway, listen_addr), false},
 	{"tls_cert", config_read_text, FIELD(config_gateway, tls_cert), false},
 	{"tls_key", config_read_text, FIELD(config_gateway, tls_key), false},
 	{"tls_client_ca", config_read_text, FIELD(config_gateway, tls_client_ca), false},
@@ -126,9 +149,11 @@ static const struct config_key keys[] = {
 	{"sources", read_sources, 0, false},
 	{"tls_tunnel", read_tls_tunnel, 0, false},
 	{"clients", read_identities, 0, false},
-	LATER("behind_proxy"), LATER("proxy_protocol"), LATER("trusted_proxies"), LATER("allow_origins"),
+	{"allow_origins", read_origins, 0, false},
+	{"linksocks", config_read_linksocks, FIELD(config_gateway, linksocks), false},
+	LATER("behind_proxy"), LATER("proxy_protocol"), LATER("trusted_proxies"),
 	LATER("auth_hook"), LATER("auth_username"), LATER("auth_password"), LATER("auth_password_file"),
-	LATER("routes"), LATER("anyproxy"), LATER("linksocks"), LATER("panel"), LATER("ssh_relay"),
+	LATER("routes"), LATER("anyproxy"), LATER("panel"), LATER("ssh_relay"),
 };
 
 /* Two clients that could not be told apart. */
@@ -163,13 +188,39 @@ static void check_files(struct config_reader *reader, const struct config_node *
 		config_fail_key(reader, key, "tls_key needs tls_cert beside it");
 }
 
+static bool is_same_place(const struct address *a, const struct address *b)
+{
+	return a->port && address_is_equal(a, b);
+}
+
+static void check_listeners(struct config_reader *reader, const struct config_node *node,
+			    const struct config_gateway *gateway)
+{
+	const struct config_linksocks *linksocks = &gateway->linksocks;
+	const struct config_node *section = config_node_find(node, "linksocks");
+	if (linksocks->listens && is_same_place(&linksocks->listen_addr, &gateway->listen_addr))
+		config_fail(reader, section, "linksocks.listen_addr is the gateway's own listen_addr");
+	for (size_t i = 0; i < linksocks->token_count; i++) {
+		const struct config_token *token = &linksocks->tokens[i];
+		if (token->socks && (is_same_place(&token->socks_addr, &gateway->listen_addr) ||
+				     (linksocks->listens &&
+				      is_same_place(&token->socks_addr, &linksocks->listen_addr))))
+			config_fail(reader, section, "a token's socks_addr is another listener's address");
+	}
+}
+
 void config_read_gateway(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	static const struct config_table table = {.name = "gateway", .keys = keys, .count = COUNT_OF(keys)};
 	struct config_gateway *gateway = field;
 	gateway->enabled = true;
 	gateway->listen_addr = (struct address){.family = ADDRESS_ANY, .port = 8443};
+	gateway->public = true;
 	config_read_mapping(reader, node, &table, gateway);
+	/* A gateway for LinkSocks alone needs no key of TLS Tunnel, and makes none. */
+	gateway->tls_tunnel = !gateway->linksocks.enabled || config_node_find(node, "tls_tunnel") ||
+			      gateway->identity_count;
+	check_listeners(reader, node, gateway);
 	check_files(reader, node);
 	check_identities(reader, node, gateway);
 	const struct config_node *ca = config_node_find(node, "tls_client_ca");

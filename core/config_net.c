@@ -70,8 +70,7 @@ void config_read_ports(struct config_reader *reader, const struct config_node *n
 			    node->key, text);
 }
 
-/* No more than decoding needs: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static bool is_utf8(struct slice text)
+bool config_is_utf8(struct slice text)
 {
 	for (size_t i = 0; i < text.size;) {
 		uint8_t lead = text.at[i];
@@ -95,51 +94,6 @@ static bool is_utf8(struct slice text)
 	return true;
 }
 
-/* The key travels as a JSON string, so it must be text. */
-static void set_key(struct config_reader *reader, const struct config_node *node, struct slice key,
-		    struct secret *secret)
-{
-	if (key.size < CONFIG_KEY_MIN || key.size > CONFIG_KEY_MAX)
-		config_fail(reader, node,
-			    "%s must have %d to %d bytes, not %zu; `tunnel token` makes a good one",
-			    node->key, CONFIG_KEY_MIN, CONFIG_KEY_MAX, key.size);
-	else if (!is_utf8(key) || memchr(key.at, 0, key.size))
-		config_fail(reader, node, "%s must be UTF-8 text without zero bytes", node->key);
-	else if (!secret_set(secret, key))
-		reader->no_memory = true;
-}
-
-void config_read_key(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	const char *text = config_scalar(reader, node);
-	if (text)
-		set_key(reader, node, slice_of(text), field);
-}
-
-void config_read_key_file(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	uint8_t bytes[CONFIG_SECRET_FILE_MAX];
-	char why[CONFIG_WHY_SIZE] = "no files are read here";
-	const char *path = config_scalar(reader, node);
-	if (!path)
-		return;
-	int64_t size =
-	    reader->files ? reader->files->read(reader->files, path, bytes, sizeof bytes, why) : -1;
-	if (size < 0) {
-		config_fail(reader, node, "%s: %s", node->key, why);
-		return;
-	}
-	if (reader->files && why[0])
-		config_warn(reader, node, "%s: %s", node->key, why);
-	struct slice key = {bytes, (size_t)size};
-	if (key.size && key.at[key.size - 1] == '\n')
-		key.size--;
-	if (key.size && key.at[key.size - 1] == '\r')
-		key.size--;
-	set_key(reader, node, key, field);
-	secret_wipe(bytes, sizeof bytes);
-}
-
 void config_read_name(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	const char *name = config_scalar(reader, node);
@@ -160,7 +114,7 @@ void config_read_name(struct config_reader *reader, const struct config_node *no
 	else if (name[0] == '@')
 		config_fail(reader, node, "%s must not begin with @: such names are the protocol's own",
 			    node->key);
-	else if (!is_utf8(slice_of(name)))
+	else if (!config_is_utf8(slice_of(name)))
 		config_fail(reader, node, "%s must be UTF-8", node->key);
 	else
 		*(const char **)field = config_text(reader, name);

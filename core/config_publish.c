@@ -1,6 +1,6 @@
 /* core/config_publish.c - what a client publishes and visits, and what may not be there twice; see
  * config_reader.h. */
-#include "core/config_reader.h"
+#include "core/config_sections.h"
 
 #include <strings.h>
 
@@ -113,7 +113,7 @@ void config_check_visitors(struct config_reader *reader, const struct config_nod
 
 /* One listener of this process, and where the file asks for it. */
 struct binding {
-	const struct config_visitor *visitor;
+	const struct address *address;
 	const struct config_node *node;
 };
 
@@ -123,8 +123,10 @@ static size_t collect(const struct config_node *node, const struct config_client
 	const struct config_node *list = config_node_find(node, "visitors");
 	const struct config_node *entry = list ? list->first : NULL;
 	size_t count = 0;
-	for (; count < client->visitor_count && entry; count++, entry = entry->next)
-		bindings[count] = (struct binding){&client->visitors[count], entry};
+	if (client->protocol == PROTOCOL_LINKSOCKS && !client->linksocks.reverse)
+		bindings[count++] = (struct binding){&client->linksocks.socks_addr, node};
+	for (size_t i = 0; i < client->visitor_count && entry; i++, entry = entry->next)
+		bindings[count++] = (struct binding){&client->visitors[i].bind, entry};
 	return count;
 }
 
@@ -133,7 +135,7 @@ void config_check_clients(struct config_reader *reader, const struct config_node
 	const struct config *config = reader->config;
 	size_t count = 0, total = 0;
 	for (size_t i = 0; i < config->client_count; i++)
-		total += config->clients[i].visitor_count;
+		total += config->clients[i].visitor_count + 1;
 	if (!total || total > CONFIG_LIST_MAX)
 		return;
 	struct binding *bindings = config_alloc(&reader->blocks, total * sizeof *bindings);
@@ -146,9 +148,10 @@ void config_check_clients(struct config_reader *reader, const struct config_node
 		count += collect(entry, &config->clients[i], bindings + count);
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < i; j++)
-			if (bindings[i].visitor->bind.port &&
-			    address_is_equal(&bindings[i].visitor->bind, &bindings[j].visitor->bind))
+			if (bindings[i].address->port &&
+			    address_is_equal(bindings[i].address, bindings[j].address))
 				config_fail(reader, bindings[i].node,
-					    "two visitors listen on port %u of the same address",
-					    bindings[i].visitor->bind.port);
+					    "two visitors or SOCKS5 listeners are on port %u of the same "
+					    "address",
+					    bindings[i].address->port);
 }

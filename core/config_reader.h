@@ -119,8 +119,6 @@ config_read_fn config_read_host;     /* const char *: a name or an address liter
 config_read_fn config_read_endpoint; /* struct config_endpoint */
 config_read_fn config_read_cidr;     /* struct cidr */
 config_read_fn config_read_ports;    /* struct port_range */
-config_read_fn config_read_key;      /* struct secret: an auth_key */
-config_read_fn config_read_key_file; /* struct secret: an auth_key from a file */
 config_read_fn config_read_name;     /* const char *: of a proxy or visitor */
 config_read_fn config_read_false;    /* bool: true is not in this version */
 
@@ -132,20 +130,9 @@ bool config_number(struct config_reader *reader, const struct config_node *node,
 int config_choice(struct config_reader *reader, const struct config_node *node, const char *const *choices);
 /* The config's own copy; "" when there is no memory. */
 const char *config_text(struct config_reader *reader, const char *text);
+/* No more than decoding needs: no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool config_is_utf8(struct slice text);
 /* Replaces ${NAME} in every scalar below. */
 void config_expand(struct config_reader *reader, struct config_node *node);
-
-/* ---- config_gateway.c, config_client.c, config_publish.c: sections with rules of their own ---- */
-
-config_read_fn config_read_gateway;  /* struct config_gateway */
-config_read_fn config_read_client;   /* struct config_client */
-config_read_fn config_read_proxy;    /* struct config_proxy */
-config_read_fn config_read_visitor;  /* struct config_visitor */
-void config_check_proxies(struct config_reader *reader, const struct config_node *node,
-			  const struct config_client *client);
-void config_check_visitors(struct config_reader *reader, const struct config_node *node,
-			   const struct config_client *client);
-/* Rules across the clients of one file. */
-void config_check_clients(struct config_reader *reader, const struct config_node *node);
 
 #endif

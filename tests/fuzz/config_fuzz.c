@@ -31,7 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (good)
 		check(config.gateway.enabled || config.client_count);
 	for (size_t i = 0; good && i < config.client_count; i++)
-		check(config.clients[i].gateway_count && secret_is_set(&config.clients[i].auth_key));
+		check(config.clients[i].gateway_count &&
+		      secret_is_set(config.clients[i].protocol == PROTOCOL_LINKSOCKS
+					? &config.clients[i].linksocks.token
+					: &config.clients[i].auth_key));
+	const struct config_linksocks *linksocks = &config.gateway.linksocks;
+	for (size_t i = 0; good && i < linksocks->token_count; i++)
+		check(secret_is_set(&linksocks->tokens[i].token));
 	config_errors_fini(&errors);
 	config_fini(&config);
 	return 0;

@@ -33,8 +33,14 @@ static int64_t read_fake(const struct config_files *files, const char *path, uin
 	return -1;
 }
 
+/* More of the environment: NAME and value in turns, NULL at the end. */
+static const char *const *environment;
+
 static const char *variable_fake(const struct config_files *files, const char *name)
 {
+	for (const char *const *at = environment; at && *at; at += 2)
+		if (strcmp(at[0], name) == 0)
+			return at[1];
 	return strcmp(name, "KEY") == 0 ? key16 : strcmp(name, "PORT") == 0 ? "8443" :
 	       strcmp(name, "NONE") == 0 ? "" : NULL;
 }
@@ -63,6 +69,8 @@ static void load(struct config *config, const char *text)
 }
 
 #define CLIENT "client: {protocol: tls-tunnel, gateway_addr: 'g:1', auth_key: 0123456789abcdef, "
+#define LINKSOCKS "gateway: {linksocks: {tokens: [{token: a, type: forward}], "
+#define SOCKS "client: {protocol: linksocks, gateway_addr: 'g:1', "
 #define VISIT "visitors: [{name: n, publish_port: 1, bind_port: 2}]"
 
 static void defaults_of_a_gateway(void **state)
@@ -179,6 +187,182 @@ static void everything_of_a_client(void **state)
 	config_fini(&config);
 }
 
+static void defaults_of_targets(void **state)
+{
+	struct config config;
+	load(&config, "gateway:\n");
+	assert_true(config.batching.enabled);
+	assert_int_equal(duration_ms(config.batching.min), 20);
+	assert_int_equal(duration_ms(config.batching.max), 500);
+	assert_int_equal(config.batching.buffer, 256 * 1024);
+	assert_int_equal(acl_ask_host(&config.access, "127.0.0.1", 80), ACL_DENIED);
+	assert_int_equal(acl_ask_host(&config.access, "169.254.169.254", 80), ACL_DENIED);
+	assert_int_equal(acl_ask_host(&config.access, "10.0.0.1", 80), ACL_ALLOWED);
+	assert_true(config.gateway.public && config.gateway.tls_tunnel);
+	assert_false(config.gateway.linksocks.enabled);
+	config_fini(&config);
+	load(&config, "gateway:\nlimits: {channel_bytes: 1MiB}\n"
+		      "batching: {enabled: false, min: 1ms, max: 2s, buffer: 1MiB}\n"
+		      "access: {allow: ['*.example.com:443', 're:^db[0-9]+$', 10.0.0.0/8], deny: []}\n");
+	assert_false(config.batching.enabled);
+	assert_int_equal(config.batching.buffer, 1 << 20);
+	assert_int_equal(config.access.deny_count, 0);
+	assert_int_equal(acl_ask_host(&config.access, "db12", 80), ACL_ASK_ADDRESSES);
+	assert_int_equal(acl_ask_host(&config.access, "127.0.0.1", 80), ACL_DENIED);
+	config_fini(&config);
+	load(&config, "gateway:\naccess: {allow: []}\n");
+	assert_int_equal(acl_ask_host(&config.access, "::1", 80), ACL_DENIED);
+	config_fini(&config);
+	load(&config, "gateway:\naccess: {deny: [10.0.0.0/8]}\n");
+	assert_int_equal(acl_ask_host(&config.access, "::1", 80), ACL_ALLOWED);
+	assert_int_equal(acl_ask_host(&config.access, "10.0.0.1", 80), ACL_DENIED);
+	config_fini(&config);
+}
+
+static void everything_of_a_linksocks_gateway(void **state)
+{
+	struct config config;
+	load(&config, "gateway:\n  allow_origins: ['https://a.example']\n  linksocks:\n"
+		      "    listen_addr: '127.0.0.1:8765'\n    api_key_file: key\n"
+		      "    tokens:\n      - {token: T1, type: forward}\n"
+		      "      - {token: T2, type: reverse, socks_addr: '127.0.0.1:9870', username: u,\n"
+		      "         password: p, connector_tokens: [C1, C2]}\n"
+		      "      - {token_file: key.short, type: reverse, autonomy: true}\n"
+		      "    connector_wait_provider: 2s\n    fast_open: true\n"
+		      "    target_proxy: 'socks5://us%40er:pass@[::1]'\n");
+	const struct config_linksocks *linksocks = &config.gateway.linksocks;
+	assert_true(linksocks->enabled && linksocks->listens && linksocks->fast_open);
+	assert_true(config.gateway.public);
+	assert_false(config.gateway.tls_tunnel);
+	assert_string_equal(config.gateway.allow_origins[0], "https://a.example");
+	assert_int_equal(linksocks->listen_addr.port, 8765);
+	assert_true(secret_is_equal(&linksocks->api_key, slice_of(key16)));
+	assert_int_equal(linksocks->token_count, 3);
+	assert_int_equal(linksocks->tokens[0].type, TOKEN_FORWARD);
+	const struct config_token *token = &linksocks->tokens[1];
+	assert_true(token->type == TOKEN_REVERSE && token->socks && !token->autonomy);
+	assert_int_equal(token->socks_addr.port, 9870);
+	assert_string_equal(token->username, "u");
+	assert_true(secret_is_equal(&token->password, slice_of("p")));
+	assert_int_equal(token->connector_count, 2);
+	assert_true(secret_is_equal(&token->connector_tokens[1], slice_of("C2")));
+	assert_true(linksocks->tokens[2].autonomy);
+	assert_true(secret_is_equal(&linksocks->tokens[2].token, slice_of("short")));
+	assert_int_equal(duration_ms(linksocks->connector_wait_provider), 2000);
+	assert_int_equal(linksocks->target_proxy.kind, VIA_SOCKS5);
+	assert_string_equal(linksocks->target_proxy.at.host, "::1");
+	assert_int_equal(linksocks->target_proxy.at.port, 1080);
+	assert_string_equal(linksocks->target_proxy.user, "us@er");
+	assert_true(secret_is_equal(&linksocks->target_proxy.password, slice_of("pass")));
+	config_fini(&config);
+	load(&config, "gateway: {tls_tunnel: {}, linksocks: {api_key: k}}");
+	assert_true(config.gateway.tls_tunnel);
+	assert_int_equal(duration_ms(config.gateway.linksocks.connector_wait_provider), 5000);
+	config_fini(&config);
+}
+
+static void everything_of_a_linksocks_client(void **state)
+{
+	struct config config;
+	load(&config, "client:\n  - {protocol: linksocks, gateway_addr: 'a:1'}\n"
+		      "  - protocol: linksocks\n    gateway_addr: ['b:1', 'localhost:2']\n"
+		      "    gateway_tls_pin: 'sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'\n"
+		      "    path: /ws?x=1\n    compression_threshold: 0\n    connect_timeout: 3s\n"
+		      "    token_file: key\n    reverse: true\n    connector_token: c\n    threads: 3\n"
+		      "    target_proxy: 'http://p'\n    upstream_proxy: 'http://u:p@proxy:3128/'\n"
+		      "    reconnect: {min: 2s}\n    resume: strict\n"
+		      "  - {protocol: linksocks, gateway_addr: '127.0.0.1:8765', plaintext: true,\n"
+		      "     fast_open: true,\n     socks5: {listen_addr: '[::1]:9', auth_username: u, "
+		      "auth_password: p, no_wait: true}}\n"
+		      "  - {protocol: tls-tunnel, gateway_addr: 'a:1', auth_key: 0123456789abcdef, " VISIT
+		      "}\n");
+	const struct config_client *client = &config.clients[0];
+	assert_int_equal(client->protocol, PROTOCOL_LINKSOCKS);
+	assert_string_equal(client->linksocks.path, "/socket");
+	assert_true(client->linksocks.anonymous && !client->linksocks.reverse);
+	assert_true(secret_is_equal(&client->linksocks.token, slice_of("anonymous")));
+	assert_int_equal(client->linksocks.threads, 1);
+	assert_int_equal(client->linksocks.compression_threshold, 512 * 1024);
+	assert_int_equal(duration_ms(client->linksocks.connect_timeout), 10000);
+	assert_int_equal(duration_ms(client->reconnect.min), 1000);
+	assert_int_equal(duration_ms(client->reconnect.max), 600000);
+	assert_int_equal(client->linksocks.socks_addr.port, 9870);
+	assert_int_equal(client->upstream_proxy.kind, VIA_NOTHING);
+	client = &config.clients[1];
+	assert_true(client->has_pin && client->linksocks.reverse && !client->linksocks.anonymous);
+	assert_string_equal(client->linksocks.path, "/ws?x=1");
+	assert_int_equal(client->linksocks.compression_threshold, 0);
+	assert_int_equal(client->linksocks.threads, 3);
+	assert_true(secret_is_equal(&client->linksocks.token, slice_of(key16)));
+	assert_true(secret_is_equal(&client->linksocks.connector_token, slice_of("c")));
+	assert_int_equal(client->linksocks.target_proxy.kind, VIA_HTTP);
+	assert_int_equal(client->linksocks.target_proxy.at.port, 8080);
+	assert_null(client->linksocks.target_proxy.user);
+	assert_string_equal(client->upstream_proxy.at.host, "proxy");
+	assert_int_equal(client->upstream_proxy.at.port, 3128);
+	client = &config.clients[2];
+	assert_true(client->plaintext && client->linksocks.fast_open && client->linksocks.socks_no_wait);
+	assert_int_equal(client->linksocks.socks_addr.family, ADDRESS_IPV6);
+	assert_string_equal(client->linksocks.socks_user, "u");
+	assert_int_equal(config.clients[3].protocol, PROTOCOL_TLS_TUNNEL);
+	config_fini(&config);
+}
+
+/* A LinkSocks client of `gateway`, and the port of the proxy that the environment gives it; 0: none. */
+static uint16_t proxied(const char *gateway, bool plaintext, const char *more)
+{
+	char text[512], all[2048];
+	struct config config;
+	snprintf(text, sizeof text, "client: {protocol: linksocks, gateway_addr: %s, plaintext: %s%s}",
+		 gateway, plaintext ? "true" : "false", more);
+	if (!parse(&config, text, all, sizeof all))
+		fail_msg("%s", all);
+	uint16_t port = config.clients[0].upstream_proxy.kind ? config.clients[0].upstream_proxy.at.port : 0;
+	config_fini(&config);
+	return port;
+}
+
+static void the_environment_names_a_proxy(void **state)
+{
+	static const char *const variables[] = {
+		"http_proxy", "clear.example", "HTTPS_PROXY", "socks5://u:p@secure.example", "https_proxy",
+		"http://never", "no_proxy",
+		" .inner.example, name.example:8443 ,10.0.0.0/8,192.0.2.7:99,*.star.example,[2001:db8::1]:5,",
+		NULL};
+	static const struct { const char *gateway; bool plaintext; uint16_t port;
+	} cases[] = {
+	    {"'a.example:1'", true, 80},	       {"'a.example:1'", false, 1080},
+	    {"'localhost:1'", true, 0},		       {"'127.9.9.9:1'", true, 0},
+	    {"'[::1]:1'", true, 0},		       {"'x.inner.example:1'", true, 0},
+	    {"'inner.example:1'", true, 80},	       {"'name.example:8443'", true, 0},
+	    {"'name.example:8444'", true, 80},	       {"'sub.Name.Example:8443'", true, 0},
+	    {"'surname.example:8443'", true, 80},      {"'10.1.2.3:1'", true, 0},
+	    {"'11.1.2.3:1'", true, 80},		       {"'192.0.2.7:99'", true, 0},
+	    {"'192.0.2.7:98'", true, 80},	       {"'a.star.example:1'", false, 0},
+	    {"'star.example:1'", false, 1080},	       {"'[2001:db8::1]:5'", false, 0},
+	    {"'[2001:db8::1]:6'", false, 1080},	       {"['a.example:1', '10.0.0.1:1']", true, 0},
+	    {"['b.inner.example:1', '10.0.0.1:1']", true, 0},
+	};
+	environment = variables;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		if (proxied(cases[i].gateway, cases[i].plaintext, "") != cases[i].port)
+			fail_msg("%s: not %u", cases[i].gateway, cases[i].port);
+	assert_int_equal(proxied("'a.example:1'", true, ", upstream_proxy: ''"), 0);
+	assert_int_equal(proxied("'a.example:1'", true, ", upstream_proxy: 'http://b'"), 8080);
+	static const char *const all[] = {"HTTP_PROXY", "http://a:3", "NO_PROXY", "x,*", NULL};
+	environment = all;
+	assert_int_equal(proxied("'a.example:1'", true, ""), 0);
+	static const char *const wrong[] = {"HTTP_PROXY", "ftp://us:canary@a:3", NULL};
+	struct config config;
+	char text[2048];
+	environment = wrong;
+	assert_false(parse(&config, SOCKS "plaintext: true}", text, sizeof text));
+	assert_non_null(strstr(text, "HTTP_PROXY is no http"));
+	assert_null(strstr(text, "canary"));
+	config_fini(&config);
+	environment = NULL;
+}
+
 static void pins_have_three_spellings(void **state)
 {
 	static const char *const pins[] = {
@@ -207,6 +391,11 @@ static void warnings_do_not_fail(void **state)
 	    {CLIENT "proxies: [{name: a, publish_port: 1, local_port: 2},"
 		    "{name: b, publish_addr: 10.0.0.1, publish_port: 1, local_port: 3}]}",
 	     "publish_port 1 is used twice"},
+	    {SOCKS "plaintext: true}", "plaintext: token and traffic go to g in clear"},
+	    {SOCKS "socks5: {listen_addr: ':1'}}", "anybody who reaches listen_addr"},
+	    {"gateway: {linksocks: {tokens: [{token: a, type: reverse, socks_addr: ':1'}]}}",
+	     "anybody who reaches it"},
+	    {"gateway: {linksocks: {tokens: [{token: a, type: reverse}]}}", "nobody can use this"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct config config;
@@ -329,6 +518,10 @@ static void no_error_shows_a_key(void **state)
 	    "gateway: {tls_tunnel: {auth_key: 'canary-canary-canary', auth_key_file: key}}",
 	    ("gateway: {tls_tunnel: {auth_key: canary-canary-canary}, clients: [{name: a, auth_key: "
 	     "canary-canary-canary}]}"),
+	    "gateway: {linksocks: {tokens: [{token: canary, type: forward}, "
+	    "{token: canary, type: forward}]}}",
+	    "gateway: {linksocks: {api_key: \"canary\\n\", tokens: [{token: anonymous, type: forward}]}}",
+	    SOCKS "upstream_proxy: 'http://u:canary@a:b', token: [canary], socks5: {auth_password: canary}}",
 	};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct config config;
@@ -449,6 +642,10 @@ int main(void)
 		cmocka_unit_test(defaults_of_a_gateway),
 		cmocka_unit_test(everything_of_a_gateway),
 		cmocka_unit_test(everything_of_a_client),
+		cmocka_unit_test(defaults_of_targets),
+		cmocka_unit_test(everything_of_a_linksocks_gateway),
+		cmocka_unit_test(everything_of_a_linksocks_client),
+		cmocka_unit_test(the_environment_names_a_proxy),
 		cmocka_unit_test(pins_have_three_spellings),
 		cmocka_unit_test(warnings_do_not_fail),
 		cmocka_unit_test(environment_is_expanded),

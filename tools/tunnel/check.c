@@ -7,15 +7,34 @@ static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
 
 static void print_gateway(const struct config_gateway *gateway)
 {
+	const struct config_linksocks *linksocks = &gateway->linksocks;
 	char text[ADDRESS_TEXT_SIZE];
 	printf("; gateway on %s", address_format(&gateway->listen_addr, text));
+	if (linksocks->enabled)
+		printf(" with %zu LinkSocks token%s", linksocks->token_count, plural(linksocks->token_count));
+	if (linksocks->listens)
+		printf(" and in clear on %s", address_format(&linksocks->listen_addr, text));
 	if (gateway->identity_count)
 		printf(" with %zu client%s of its own", gateway->identity_count,
 		       plural(gateway->identity_count));
 }
 
+static void print_linksocks_client(const struct config_client *client)
+{
+	const struct config_linksocks_client *linksocks = &client->linksocks;
+	char text[ADDRESS_TEXT_SIZE];
+	printf("; LinkSocks %s of %s:%u%s", linksocks->reverse ? "provider" : "client",
+	       client->gateways[0].host, client->gateways[0].port, client->plaintext ? " in clear" : "");
+	if (!linksocks->reverse)
+		printf(" with SOCKS5 on %s", address_format(&linksocks->socks_addr, text));
+}
+
 static void print_client(const struct config_client *client)
 {
+	if (client->protocol == PROTOCOL_LINKSOCKS) {
+		print_linksocks_client(client);
+		return;
+	}
 	printf("; client of %s:%u with", client->gateways[0].host, client->gateways[0].port);
 	if (client->proxy_count)
 		printf(" %zu %s", client->proxy_count, client->proxy_count == 1 ? "proxy" : "proxies");

@@ -222,7 +222,7 @@ static bool demo_config(const struct options *options, struct demo *demo)
 	struct config *config = &demo->config;
 	good = options_config(&made, config);
 	options_fini(&made);
-	config->gateway.enabled = true;
+	config->gateway.enabled = config->gateway.public = config->gateway.tls_tunnel = true;
 	return good && address_parse(&config->gateway.listen_addr, listen_addr) &&
 	       secret_set(&config->gateway.auth_key, slice_of("demonstration-key"));
 }

@@ -43,6 +43,12 @@ static void client_ready(const struct client_settings *settings)
 
 /* ---- settings ---- */
 
+/* Is there a TLS port? */
+static bool is_public(const struct config *config)
+{
+	return config->gateway.enabled && config->gateway.public;
+}
+
 static void gateway_settings_fill(struct run *run)
 {
 	const struct config_gateway *config = &run->config->gateway;
@@ -82,7 +88,7 @@ static bool client_settings_fill(struct run *run, size_t index)
 static void populate(struct process *process, struct hub *hub)
 {
 	struct run *run = process->populate_state;
-	if (run->config->gateway.enabled)
+	if (is_public(run->config))
 		check(gateway_create(hub, &run->gateway));
 	for (size_t i = 0; i < run->config->client_count; i++)
 		check(client_create(hub, &run->clients[i]));
@@ -177,6 +183,9 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	if (!process->limits.process_memory)
 		process->limits.process_memory = machine_memory() / 2;
 	tell_memory(config, process->limits.process_memory, cores);
+	process->access = &config->access;
+	process->batching = config->batching;
+	process->secret_bytes = tls_random;
 	process->populate = populate;
 	process->populate_state = run;
 	process->resolve = resolve;
@@ -187,7 +196,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 		return false;
 	}
 	gateway_settings_fill(run);
-	if (config->gateway.enabled && !settings_work(&run->gateway_tls, why))
+	if (is_public(config) && !settings_work(&run->gateway_tls, why))
 		return false;
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (!client_settings_fill(run, i)) {

@@ -226,7 +226,7 @@ static bool load_own_key(struct config *config, char *why, size_t size)
 
 static bool needs_key(const struct config_gateway *gateway)
 {
-	return !secret_is_set(&gateway->auth_key) && !gateway->identity_count;
+	return gateway->tls_tunnel && !secret_is_set(&gateway->auth_key) && !gateway->identity_count;
 }
 
 static bool load_gateway(struct config *config, char *why, size_t size)
@@ -247,7 +247,7 @@ static bool load_gateway(struct config *config, char *why, size_t size)
 
 bool state_load(struct config *config, char *why, size_t size)
 {
-	if (config->gateway.enabled && !load_gateway(config, why, size))
+	if (config->gateway.enabled && config->gateway.public && !load_gateway(config, why, size))
 		return false;
 	for (size_t i = 0; i < config->client_count; i++)
 		if (!load_client(config, &config->clients[i], why, size))

@@ -13,8 +13,8 @@
 
 enum { STATE_WHY_SIZE = 512, STATE_LINE_SIZE = 4096, STATE_PATH_SIZE = 4096 };
 
-/* Fills in every ..._pem of the configuration, and the gateway's auth_key where neither it nor `clients` is
- * given. Nothing is made unless it is needed. False: one line in `why`. */
+/* Fills in every ..._pem of the configuration, and the gateway's auth_key where TLS Tunnel is spoken and
+ * neither it nor `clients` is given. Nothing is made unless it is needed. False: one line in `why`. */
 bool state_load(struct config *config, char *why, size_t size);
 /* The same for `tunnel demo`: certificate and key are made in memory, nothing is kept. */
 bool state_load_temporary(struct config *config, char *why, size_t size);

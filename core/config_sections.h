@@ -1,0 +1,75 @@
+/* core/config_sections.h - private to core/config*.c: sections with rules of their own, and what they share.
+ *
+ * Owner: config_build. What stands for a secret is read, checked and complained about here alone, so that no
+ * message shows one.
+ */
+#ifndef CORE_CONFIG_SECTIONS_H
+#define CORE_CONFIG_SECTIONS_H
+
+#include "core/config_reader.h"
+
+/* ---- config_secret.c: the field is a struct secret; ..._file reads it from the file that is named ---- */
+
+config_read_fn config_read_key, config_read_key_file;         /* an auth_key */
+config_read_fn config_read_token, config_read_token_file;     /* 1-255 bytes, not "anonymous" */
+config_read_fn config_read_password, config_read_password_file; /* 1-255 bytes; "" is none */
+config_read_fn config_read_api_key, config_read_api_key_file; /* what a header can carry */
+/* const char *: 1-255 bytes; "" is NULL. */
+config_read_fn config_read_user;
+
+/* ---- config_via.c ---- */
+
+/* struct config_via: socks5://[USER:PASSWORD@]HOST[:1080], http://...[:8080]; "" is none. */
+config_read_fn config_read_via;
+/* What the environment says of the way to these gateways, by the rules of Go: http_proxy or https_proxy, and
+ * no_proxy. */
+void config_environment_via(struct config_reader *reader, const struct config_node *node,
+			    struct config_client *client);
+/* Wipes the password. */
+void config_via_fini(struct config_via *via);
+
+/* ---- sections ---- */
+
+config_read_fn config_read_gateway;  /* struct config_gateway */
+config_read_fn config_read_client;   /* struct config_client */
+config_read_fn config_read_proxy;    /* struct config_proxy */
+config_read_fn config_read_visitor;  /* struct config_visitor */
+config_read_fn config_read_listen;   /* struct address, to listen on */
+config_read_fn config_read_access;   /* struct acl; an entry that is not there keeps what it is */
+config_read_fn config_read_linksocks; /* struct config_linksocks */
+/* The default of `access`; false: no memory. */
+bool config_access_default(struct config *config);
+void config_access_fini(struct acl *access);
+void config_linksocks_fini(struct config_linksocks *linksocks);
+
+void config_check_proxies(struct config_reader *reader, const struct config_node *node,
+			  const struct config_client *client);
+void config_check_visitors(struct config_reader *reader, const struct config_node *node,
+			   const struct config_client *client);
+/* Rules across the clients of one file. */
+void config_check_clients(struct config_reader *reader, const struct config_node *node);
+
+/* ---- clients: config_client.c has what all protocols share ---- */
+
+config_read_fn config_read_nothing;  /* was read before the table is */
+config_read_fn config_read_gateways; /* struct config_client */
+config_read_fn config_read_pin;      /* struct config_client */
+config_read_fn config_read_reconnect; /* struct config_reconnect */
+
+#define CONFIG_CLIENT_KEYS \
+	{"protocol", config_read_nothing, 0, false}, \
+	{"gateway_addr", config_read_gateways, 0, true}, \
+	{"gateway_tls_cert", config_read_text, offsetof(struct config_client, gateway_tls_cert), false}, \
+	{"gateway_tls_pin", config_read_pin, 0, false}, \
+	{"client_cert", config_read_text, offsetof(struct config_client, client_cert), false}, \
+	{"client_key", config_read_text, offsetof(struct config_client, client_key), false}, \
+	{"reconnect", config_read_reconnect, offsetof(struct config_client, reconnect), false}
+
+/* Every key that belongs to some protocol's clients only; NULL-ended. */
+extern const char *const config_client_foreign[];
+/* A client of `protocol: linksocks`, whole. */
+void config_read_linksocks_client(struct config_reader *reader, const struct config_node *node,
+				  struct config_client *client);
+void config_linksocks_client_fini(struct config_linksocks_client *client);
+
+#endif
