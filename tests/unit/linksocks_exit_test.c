@@ -13,7 +13,7 @@
 #include "core/request.h"
 #include "protocols/linksocks/exit.h"
 
-static struct limits limits = LIMITS_DEFAULT;
+static struct limits limits;
 static struct hub hub;
 static struct session *link_session;
 static struct channel *asked;
@@ -43,6 +43,7 @@ static int setup(void **state)
 {
 	assert_true(acl_rule_parse(&deny[0], "10.0.0.0/8"));
 	assert_true(acl_rule_parse(&deny[1], "secret.example"));
+	limits = LIMITS_DEFAULT;
 	hub_init(&hub, 0, 1, &limits, (struct instant){1});
 	link_session = session_create(&hub, &(struct session_options){
 		.wire = &silent_wire, .carrier = &carrier_raw, .role = &silent_role});
