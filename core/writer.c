@@ -154,12 +154,44 @@ static void roll_back(struct writer *writer)
 	writer->bytes = writer->mark_bytes;
 }
 
+void writer_drop(struct writer *writer)
+{
+	roll_back(writer);
+	writer->frame = NULL;
+}
+
+/* Takes a part out of the list. */
+static void part_remove(struct writer *writer, struct part *part)
+{
+	buf_unref(part->piece.buf);
+	writer->count--;
+	memmove(part, part + 1, (size_t)(writer->parts + writer->count - part) * sizeof *part);
+}
+
+void writer_frame_end(struct writer *writer, size_t size)
+{
+	size_t unused = writer->session->carrier->frame_room - size;
+	struct part *part = &writer->parts[writer->mark_count];
+	struct piece *frame = &part->piece, *next = &part[1].piece;
+	check(writer->frame && frame->bytes.at == writer->frame && frame->bytes.size == size + unused);
+	writer->frame = NULL;
+	writer->bytes -= unused;
+	frame->bytes = (struct slice){frame->bytes.at + unused, size};
+	bool has_next = part + 1 < writer->parts + writer->count;
+	if (!size) {
+		part_remove(writer, part);
+	} else if (has_next && next->buf == frame->buf && next->bytes.at == frame->bytes.at + size) {
+		next->bytes = (struct slice){frame->bytes.at, size + next->bytes.size};
+		part_remove(writer, part);       /* one part of what lies side by side */
+	}
+}
+
 enum status writer_end(struct writer *writer)
 {
 	check(writer->open);
 	struct session *session = writer->session;
-	bool says = writer->kind == CHUNK_HEAD || writer->kind == CHUNK_END ||
-		    writer_message_size(writer) > 0 || writer->overflow;
+	bool says = writer->kind == CHUNK_HEAD || writer->kind == CHUNK_END || writer->kind == CHUNK_PING ||
+		    writer->kind == CHUNK_PONG || writer_message_size(writer) > 0 || writer->overflow;
 	if (says && !writer->overflow &&
 	    session->carrier->seal(session, session->carrier_state, writer) != STATUS_OK)
 		writer->overflow = true;

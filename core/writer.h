@@ -3,8 +3,8 @@
  * Owner:  the worker; one pump at a time. Payload is referenced, headers are copied into scratch slabs of the
  *         worker's pool, so every part names the buf that keeps it alive and the list may outlive the pump.
  * Rule:   begin .. end is one message; it is sealed by the carrier or rolled back as a whole. Nothing empty
- * is ever sent: an empty message rolls back and answers OK. Limits: WRITER_PARTS parts; `budget` bytes, which
- * the last message may exceed.
+ *         is ever said but a PING or a PONG: another empty message rolls back and answers OK.
+ * Limits: WRITER_PARTS parts; `budget` bytes, which the last message may exceed.
  */
 #ifndef CORE_WRITER_H
 #define CORE_WRITER_H
@@ -60,5 +60,9 @@ void writer_pieces(struct writer *writer, const struct piece *pieces, uint32_t c
 enum status writer_end(struct writer *writer);
 /* Bytes of the open message so far, without the frame. For a carrier's seal. */
 size_t writer_message_size(const struct writer *writer);
+/* By a seal, once: the frame's header are its last `size` bytes; the rest of that room is not sent. */
+void writer_frame_end(struct writer *writer, size_t size);
+/* By a seal: nothing of the open message is said. */
+void writer_drop(struct writer *writer);
 
 #endif

@@ -52,6 +52,9 @@ static bool is_all(struct slice slice, bool (*is)(uint8_t byte))
 
 static bool is_token(struct slice slice) { return slice.size && is_all(slice, is_token_byte); }
 
+bool http1_is_target(struct slice target) { return target.size && is_all(target, is_target_byte); }
+bool http1_is_value(struct slice value) { return is_all(value, is_value_byte); }
+
 static bool is_word(struct slice slice, const char *word)
 {
 	if (slice.size != strlen(word))
@@ -154,7 +157,7 @@ static bool parse_request_line(struct scan *scan, struct slice line)
 	struct head *head = scan->head;
 	if (!cut(&line, ' ', &head->method) || !is_token(head->method))
 		return wrong(scan, "the first line has no method");
-	if (!cut(&line, ' ', &head->path) || !head->path.size || !is_all(head->path, is_target_byte))
+	if (!cut(&line, ' ', &head->path) || !http1_is_target(head->path))
 		return wrong(scan, "the first line has no valid target");
 	return parse_version(scan, line);
 }
@@ -173,7 +176,7 @@ static bool parse_status_line(struct scan *scan, struct slice line)
 		status = 10 * status + (line.at[i] - '0');
 	if (status < 100 || status > 599)
 		return wrong(scan, "the first line has no status");
-	if (!is_all(line, is_value_byte))
+	if (!http1_is_value(line))
 		return wrong(scan, "the first line has a control character");
 	scan->head->status = status;
 	return true;
@@ -193,7 +196,7 @@ static bool parse_field(struct scan *scan, struct slice line)
 		return wrong(scan, "a field goes on in the next line");
 	if (!cut(&line, ':', &name) || !is_token(name))
 		return wrong(scan, "a line of the head is no field");
-	if (!is_all(line, is_value_byte))
+	if (!http1_is_value(line))
 		return wrong(scan, "a field has a control character");
 	if (head->field_count == HEAD_FIELDS_MAX)
 		return refuse(scan, STATUS_TOO_LARGE, "the head has too many fields");

@@ -20,6 +20,9 @@ struct slice http1_field(const struct head *head, const char *name);
 bool http1_has_token(const struct head *head, const char *name, const char *token);
 /* A valid upgrade to WebSocket version 13: GET, Host, Upgrade, Connection, Key, Version. */
 bool http1_is_websocket_upgrade(const struct head *head);
+/* May it be said as it is: as the target of a request, as the value of a field? */
+bool http1_is_target(struct slice target);
+bool http1_is_value(struct slice value);
 /* "OK", "Not Found"; "" when unknown. */
 const char *http1_status_text(unsigned status);
 

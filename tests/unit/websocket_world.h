@@ -1,0 +1,385 @@
+/* tests/unit/websocket_world.h - one end of a WebSocket without a kernel: a session of a wire that writes
+ * down what it hears, and bytes in any pieces. Two of them may talk to each other.
+ *
+ * What was heard and said becomes one text, the same whatever the pieces were. Include it in one file of a
+ * program.
+ */
+#ifndef TESTS_UNIT_WEBSOCKET_WORLD_H
+#define TESTS_UNIT_WEBSOCKET_WORLD_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/hub.h"
+#include "core/session.h"
+#include "core/writer.h"
+#include "protocols/carriers/websocket.h"
+
+enum { HEARD_SIZE = 1 << 16, SHOWN_MAX = 200 };
+
+struct bytes {
+	uint8_t *at;
+	size_t size, room;
+};
+
+struct side {
+	struct session *session; /* NULL: gone */
+	struct bytes message;	 /* its pieces so far */
+	struct bytes said;
+	bool shut;
+	enum reason why;
+	char why_text[WHY_TEXT_SIZE];
+	char heard[HEARD_SIZE]; /* a line a message */
+	size_t heard_size;
+};
+
+static struct limits limits;
+static struct hub hub;
+static struct side sides[2]; /* by session->client */
+static uint64_t random_state;
+
+static inline uint64_t chance(uint64_t below) { return random_next(&random_state) % below; }
+
+static inline void bytes_add(struct bytes *bytes, const void *at, size_t size)
+{
+	if (bytes->size + size > bytes->room) {
+		bytes->room = 2 * (bytes->size + size) + 64;
+		bytes->at = realloc(bytes->at, bytes->room);
+		check(bytes->at);
+	}
+	if (size)
+		memcpy(bytes->at + bytes->size, at, size);
+	bytes->size += size;
+}
+
+static inline void note(struct side *end, const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	size_t room = HEARD_SIZE - end->heard_size;
+	int size = vsnprintf(end->heard + end->heard_size, room, format, list);
+	va_end(list);
+	check(size >= 0);
+	end->heard_size += size_min((size_t)size, room - 1);
+}
+
+static inline uint64_t sum_of(const uint8_t *at, size_t size)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ at[i]) * 0x100000001b3;
+	return sum;
+}
+
+/* Short ones as they are, others by their sum. */
+static inline void note_bytes(struct side *end, const uint8_t *at, size_t size)
+{
+	if (size > SHOWN_MAX) {
+		note(end, " %zu #%016llx\n", size, (unsigned long long)sum_of(at, size));
+		return;
+	}
+	note(end, " '");
+	for (size_t i = 0; i < size; i++)
+		note(end, at[i] >= 0x20 && at[i] < 0x7f ? "%c" : "\\%02x", at[i]);
+	note(end, "'\n");
+}
+
+static inline void note_head(struct side *end, const struct head *head)
+{
+	if (head->status)
+		note(end, "head %u", head->status);
+	else
+		note(end, "head %.*s %.*s", (int)head->method.size, (const char *)head->method.at,
+		     (int)head->path.size, (const char *)head->path.at);
+	for (uint32_t i = 0; i < head->field_count; i++)
+		if (head->fields[i].name.at[0] == 'X')
+			note(end, " %.*s=%.*s", (int)head->fields[i].name.size,
+			     (const char *)head->fields[i].name.at, (int)head->fields[i].value.size,
+			     (const char *)head->fields[i].value.at);
+	note(end, "\n");
+}
+
+/* ---- the wire ---- */
+
+static inline enum status world_decode(struct session *session, void *state, const struct chunk *chunk,
+				       size_t *used)
+{
+	struct side *end = &sides[session->client];
+	static const char *const names[] = {"head", "bytes", "text", "binary", "ping", "pong", "end"};
+	*used = chunk->piece.bytes.size;
+	if (chunk->kind == CHUNK_HEAD) {
+		note_head(end, chunk->head);
+		return STATUS_OK;
+	}
+	if (chunk->kind == CHUNK_END) {
+		note(end, "end %u\n", chunk->code);
+		return STATUS_OK;
+	}
+	check(chunk->last || chunk->piece.bytes.size);
+	if (chunk->kind == CHUNK_PING || chunk->kind == CHUNK_PONG) {
+		note(end, "%s", names[chunk->kind]);
+		note_bytes(end, chunk->piece.bytes.at, chunk->piece.bytes.size);
+		return STATUS_OK;
+	}
+	check(chunk->piece.buf);
+	bytes_add(&end->message, chunk->piece.bytes.at, chunk->piece.bytes.size);
+	if (!chunk->last)
+		return STATUS_OK;
+	note(end, "%s", names[chunk->kind]);
+	note_bytes(end, end->message.at, end->message.size);
+	end->message.size = 0;
+	return STATUS_OK;
+}
+
+static inline enum status world_encode(struct session *session, void *state, const struct event *event,
+				       struct writer *writer)
+{
+	return STATUS_OK;
+}
+
+static struct wire world_wire = {
+    .name = "world", .chunk_max = 1 << 20, .decode = world_decode, .encode = world_encode};
+
+/* ---- life ---- */
+
+static inline void world_init(uint64_t seed)
+{
+	limits = LIMITS_DEFAULT;
+	random_state = seed;
+	memset(sides, 0, sizeof sides);
+	hub_init(&hub, 0, 1, &limits, (struct instant){1000000000});
+	hub.random = seed;
+	world_wire.message_max = 0;
+}
+
+static inline struct side *world_open(bool client)
+{
+	struct session_options options = {
+	    .wire = &world_wire, .carrier = &carrier_websocket, .client = client};
+	struct side *end = &sides[client];
+	end->session = session_create(&hub, &options);
+	check(end->session);
+	session_open(end->session);
+	return end;
+}
+
+/* Those that are over are let go. */
+static inline void world_bury(void)
+{
+	struct link *link;
+	while ((link = list_pull(&hub.ended)) != NULL) {
+		struct session *session = OWNER(link, struct session, ended_link);
+		struct side *end = &sides[session->client];
+		end->why = session->why;
+		text_copy(end->why_text, sizeof end->why_text, slice_of(session->why_text));
+		session_destroy(session);
+		end->session = NULL;
+	}
+}
+
+static inline void side_close(struct side *end)
+{
+	if (end->session)
+		session_end(end->session, REASON_STOPPING, NULL, false);
+	world_bury();
+	free(end->message.at);
+	free(end->said.at);
+	memset(end, 0, sizeof *end);
+}
+
+static inline void world_close(void)
+{
+	side_close(&sides[0]);
+	side_close(&sides[1]);
+	check(hub.session_count == 0);
+	hub_fini(&hub);
+}
+
+/* ---- speaking ---- */
+
+static inline void side_take(struct side *end, struct writer *writer)
+{
+	size_t size = 0;
+	for (uint32_t i = 0; i < writer->count; i++) {
+		bytes_add(&end->said, writer->parts[i].piece.bytes.at, writer->parts[i].piece.bytes.size);
+		size += writer->parts[i].piece.bytes.size;
+	}
+	check(size == writer->bytes);
+	end->shut = end->shut || writer->shut;
+	writer_fini(writer);
+}
+
+/* What is owed. */
+static inline void side_pump(struct side *end)
+{
+	static struct writer writer;
+	struct session *session = end->session;
+	if (!session || session->state == SESSION_DEAD)
+		return;
+	writer_init(&writer, session, &hub.bufs, 65536);
+	session_pump(session, &writer);
+	side_take(end, &writer);
+	if (session->state == SESSION_FLUSH && !session_has_output(session))
+		session_end(session, session->why, NULL, false);
+	world_bury();
+}
+
+/* A message, in random parts that are copied or referenced. */
+static inline enum status side_say(struct side *end, enum chunk_kind kind, struct slice bytes)
+{
+	static struct writer writer;
+	writer_init(&writer, end->session, &hub.bufs, 65536);
+	writer_begin(&writer, kind);
+	while (bytes.size) {
+		size_t size = 1 + chance(bytes.size);
+		struct slice part = {bytes.at, size};
+		if (size <= WRITER_SLAB && chance(2)) {
+			writer_copy(&writer, part);
+		} else {
+			struct buf *buf = buf_acquire(&hub.bufs, size + 8);
+			size_t at = chance(8);
+			check(buf);
+			memcpy(buf->bytes + at, part.at, size);
+			writer_piece(&writer, (struct piece){buf, {buf->bytes + at, size}});
+			buf_unref(buf);
+		}
+		bytes.at += size;
+		bytes.size -= size;
+	}
+	enum status status = writer_end(&writer);
+	side_take(end, &writer);
+	return status;
+}
+
+static inline enum status side_say_head(struct side *end, const struct head *head)
+{
+	static struct writer writer;
+	writer_init(&writer, end->session, &hub.bufs, 65536);
+	writer_begin_head(&writer, head);
+	enum status status = writer_end(&writer);
+	side_take(end, &writer);
+	world_bury();
+	return status;
+}
+
+/* ---- hearing ---- */
+
+/* All at once, or (piece_max > 0) in random pieces of at most so many bytes. */
+static inline void side_hear(struct side *end, const void *at, size_t size, size_t piece_max)
+{
+	while (size && end->session && session_wants_input(end->session)) {
+		size_t piece = size_min(size, BUF_RECEIVE_SIZE - 32), offset = chance(32);
+		if (piece_max)
+			piece = size_min(piece, 1 + chance(piece_max));
+		struct buf *buf = buf_receive(&hub.bufs);
+		check(buf);
+		memcpy(buf->bytes + offset, at, piece);
+		buf->used = (uint32_t)(offset + piece);
+		session_input(end->session, (struct piece){buf, {buf->bytes + offset, piece}});
+		at = (const uint8_t *)at + piece;
+		size -= piece;
+	}
+}
+
+/* What was said so far goes to the other end. */
+static inline void side_pass(struct side *from, struct side *to, size_t piece_max)
+{
+	side_hear(to, from->said.at, from->said.size, piece_max);
+	from->said.size = 0;
+}
+
+/* ---- the handshake ---- */
+
+#define REQUEST_FIELDS                                                                                       \
+	"Host: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"              \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define REQUEST "GET /chat HTTP/1.1\r\n" REQUEST_FIELDS "\r\n"
+
+static inline struct head head_of_request(void)
+{
+	return (struct head){.method = slice_of("GET"),
+			     .path = slice_of("/chat"),
+			     .fields = {{slice_of("Host"), slice_of("h")}},
+			     .field_count = 1};
+}
+
+/* That end, with the handshake behind it and nothing noted. */
+static inline struct side *world_frames(bool client)
+{
+	struct side *end = world_open(client);
+	struct head head = head_of_request(), answer = {.status = 101};
+	if (client) {
+		char text[256];
+		check(side_say_head(end, &head) == STATUS_OK);
+		snprintf(text, sizeof text,
+			 "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			 "Sec-WebSocket-Accept: %s\r\n\r\n",
+			 ((struct websocket *)end->session->carrier_state)->accept);
+		side_hear(end, text, strlen(text), 0);
+	} else {
+		side_hear(end, REQUEST, strlen(REQUEST), 0);
+		check(side_say_head(end, &answer) == STATUS_OK);
+	}
+	check(end->session && end->session->state == SESSION_OPEN);
+	end->heard_size = end->said.size = 0;
+	return end;
+}
+
+/* ---- frames, written and read without the code that is tested ---- */
+
+/* `extended`: bytes of the length behind the seven bits: 0, 2 or 8. */
+static inline void put_frame_as(struct bytes *bytes, uint8_t first, bool masked, const void *payload,
+				size_t size, int extended)
+{
+	uint8_t head[14], key[4] = {0x37, 0xfa, 0x21, 0x3d};
+	size_t used = 2;
+	head[0] = first;
+	head[1] = (uint8_t)((masked ? 0x80 : 0) | (extended == 8 ? 127 : extended == 2 ? 126 : size));
+	for (int i = extended - 1; i >= 0; i--)
+		head[used++] = (uint8_t)((uint64_t)size >> (8 * i));
+	for (size_t i = 0; masked && i < 4; i++)
+		head[used++] = key[i];
+	bytes_add(bytes, head, used);
+	bytes_add(bytes, payload, size);
+	for (size_t i = 0; masked && i < size; i++)
+		bytes->at[bytes->size - size + i] ^= key[i % 4];
+}
+
+static inline void put_frame(struct bytes *bytes, uint8_t first, bool masked, const void *payload,
+			     size_t size)
+{
+	put_frame_as(bytes, first, masked, payload, size, size > 65535 ? 8 : size > 125 ? 2 : 0);
+}
+
+/* Each frame that was said, as a line behind what was heard. */
+static inline void note_said(struct side *end)
+{
+	uint8_t *at = end->said.at, *stop = at + end->said.size;
+	while (at < stop) {
+		uint8_t first = at[0], key[4] = {0};
+		bool masked = at[1] & 0x80;
+		uint64_t size = at[1] & 0x7f;
+		int extended = size == 127 ? 8 : size == 126 ? 2 : 0;
+		at += 2;
+		for (int i = 0; i < extended; i++)
+			size = (i ? size << 8 : 0) | *at++;
+		check(extended == 8 ? size > 65535 : extended == 2 ? size > 125 : size < 126);
+		for (int i = 0; masked && i < 4; i++)
+			key[i] = *at++;
+		check(size <= (uint64_t)(stop - at));
+		for (uint64_t i = 0; i < size; i++)
+			at[i] ^= key[i % 4];
+		note(end, "say%s %02x", masked ? " masked" : "", first);
+		if ((first & 0x0f) == 8 && size >= 2) {
+			note(end, " %u", get16(at));
+			note_bytes(end, at + 2, size - 2);
+		} else {
+			note_bytes(end, at, size);
+		}
+		at += size;
+	}
+	end->said.size = 0;
+}
+
+#endif
