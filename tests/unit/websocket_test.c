@@ -363,8 +363,7 @@ static void utf8_by_the_table(void **state)
 	    "\xf0\x28\x8c\xbc",
 	    "\xf0\x9f\x28\x80",
 	    "\xf0\x9f\x98\x28",
-	    "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80"
-	    "edited",
+	    "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80-edited",
 	};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		/* with what may stand around it, at every distance from where whole words begin */
