@@ -3,16 +3,34 @@
 
 #include "core/request.h"
 #include "protocols/frontends/plain.h"
+#include "protocols/frontends/via.h"
+#include "protocols/frontends/via_dialogue.h"
+
+static bool is_permitted(const struct dial_options *options, const char *host, uint16_t port, bool proxied)
+{
+	if (proxied)
+		return acl_allows_host(options->acl, host, port);
+	return acl_ask_host(options->acl, host, port) != ACL_DENIED;
+}
 
 bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct dial_options *options)
 {
-	if (acl_ask_host(options->acl, host, port) == ACL_DENIED) {
+	const struct config_via *via = options->via;
+	bool proxied = via && via->kind != VIA_NOTHING;
+	const struct wire *wire = !proxied                ? &wire_plain
+				  : via->kind == VIA_HTTP ? &wire_via_http
+							  : &wire_via_socks5;
+	if (!is_permitted(options, host, port, proxied)) {
 		char text[ACL_TEXT_SIZE];
 		channel_refuse(pair->side[0], REASON_FORBIDDEN, acl_refusal(text, host));
 		return true;
 	}
+	if (proxied && !via_host_is_good(host)) {
+		channel_refuse(pair->side[0], REASON_NAME, "no host name that a proxy can be told");
+		return true;
+	}
 	struct session *session = session_create(pair->hub, &(struct session_options){
-		.wire = &wire_plain, .carrier = &carrier_raw, .service = pair->service, .client = true});
+		.wire = wire, .carrier = &carrier_raw, .service = pair->service, .client = true});
 	if (!session)
 		return false;
 	struct target target = {.port = port};
@@ -20,6 +38,10 @@ bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct 
 	if (!channel_open(session, pair, &target)) {
 		session_end(session, REASON_LIMIT, NULL, false);
 		return false;
+	}
+	if (proxied) {
+		via_set(session, via, options->timeout);
+		return hub_dial(session, via->at.host, via->at.port, NULL, options->timeout);
 	}
 	if (!hub_dial(session, host, port, NULL, options->timeout))
 		return false;

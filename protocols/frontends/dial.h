@@ -14,7 +14,8 @@ struct dial_options {
 	struct duration timeout;
 };
 
-/* False: it could not even be begun (memory, a limit); side 0 has not been told. */
+/* False: it could not even be begun (memory, a limit). True: the answer comes, or side 0 has been refused
+ * already, by `acl` or for its name. */
 bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct dial_options *options);
 /* The exit of an association: one socket for all targets, which hears from anybody (udp.h). */
 bool pair_associate(struct pair *pair, const struct acl *acl);

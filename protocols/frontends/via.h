@@ -2,7 +2,8 @@
  *
  * A conn that was dialled to the proxy; its dialogue comes first, then the channel's bytes. OPENED tells the
  * proxy's answer as a reason and a text. Made by pair_dial (dial.h).
- * Limits: VIA_HEAD_MAX bytes of an HTTP answer; the dial's timeout covers the dialogue.
+ * Limits: VIA_HEAD_MAX bytes of an HTTP answer (via_dialogue.h); `timeout` from via_set on, over the dial and
+ *         the dialogue together.
  * Never:  sends data before the proxy has agreed; loses what came behind its answer.
  */
 #ifndef PROTOCOLS_FRONTENDS_VIA_H
@@ -10,8 +11,6 @@
 
 #include "core/config.h"
 #include "core/session.h"
-
-enum { VIA_HEAD_MAX = 16 * 1024 };
 
 extern const struct wire wire_via_socks5, wire_via_http;
 
