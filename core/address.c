@@ -160,6 +160,22 @@ const char *address_format(const struct address *address, char text[ADDRESS_TEXT
 	return text;
 }
 
+const char *address_host(const struct address *address, char text[ADDRESS_TEXT_SIZE])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	size_t used;
+	text[0] = 0;
+	if (address->family == ADDRESS_IPV6 && memcmp(address->bytes, mapped, sizeof mapped) == 0)
+		inet_ntop(AF_INET, address->bytes + sizeof mapped, text, INET_ADDRSTRLEN);
+	else if (address->family == ADDRESS_IPV4 || address->family == ADDRESS_IPV6)
+		inet_ntop(address->family == ADDRESS_IPV4 ? AF_INET : AF_INET6, address->bytes, text,
+			  INET6_ADDRSTRLEN);
+	used = strlen(text);
+	if (address->family == ADDRESS_IPV6 && address->scope)
+		snprintf(text + used, ADDRESS_TEXT_SIZE - used, "%%%u", address->scope);
+	return text;
+}
+
 bool address_is_loopback(const struct address *address)
 {
 	static const uint8_t loopback[16] = {[15] = 1};

@@ -9,7 +9,8 @@
 	X(channels_opened) X(channels_refused) X(channels_limit) X(channels_reset) X(channels_stalled) \
 	X(channels_idle) X(channels_memory) X(refusals_overflow) X(bytes_in) X(bytes_out) \
 	X(link_bytes_in) X(link_bytes_out) X(messages_in) X(messages_out) X(bytes_discarded) \
-	X(datagrams_dropped) X(flows_blocked) X(windows_grown) X(windows_shrunk) X(windows_limit) \
+	X(datagrams_in) X(datagrams_out) X(datagrams_dropped) \
+	X(flows_blocked) X(windows_grown) X(windows_shrunk) X(windows_limit) \
 	X(session_bytes_blocked) X(pieces_copied) X(bytes_copied) X(sends) X(sent_bytes) \
 	X(received_bytes) X(turns) X(mails) X(moves) X(ferried_bytes) X(dials) X(dials_failed) \
 	X(protocol_errors) X(log_lines_lost) X(batches) X(batches_early)

@@ -48,7 +48,8 @@ struct wire {
 	void (*stop)(struct session *session, void *state);
 	/* What hub_bind asked for is there, at `local`, or (negative errno) cannot be. NULL: never asks. */
 	void (*bound)(struct session *session, void *state, const struct address *local, int error);
-	/* One datagram from the session's datagram socket; what cannot be taken is dropped and counted. */
+	/* One datagram from the session's datagram socket; what cannot be taken is dropped and counted. The
+	 * piece is borrowed and has no buf: nobody keeps it without a copy. */
 	void (*datagram)(struct session *session, void *state, const struct address *from,
 			 struct piece piece);
 };

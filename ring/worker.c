@@ -3,7 +3,9 @@
 
 #include <malloc.h>
 
+#include "core/datagram.h"
 #include "core/log.h"
+#include "ring/dgram.h"
 #include "ring/dialer.h"
 #include "ring/ferry.h"
 #include "ring/listener.h"
@@ -27,6 +29,7 @@ void worker_init(struct worker *worker, struct process *process, uint32_t index,
 	list_init(&worker->streams);
 	list_init(&worker->listeners);
 	list_init(&worker->dialings);
+	list_init(&worker->dgrams);
 	list_init(&worker->gone);
 }
 
@@ -156,6 +159,7 @@ static void take_requests(struct worker *worker)
 			take_move(worker, OWNER(request, struct move, request));
 			break;
 		case REQUEST_BIND:
+			dgram_bind(worker, OWNER(request, struct binding, request));
 			break;
 		}
 	}
@@ -217,13 +221,15 @@ static void pump(struct worker *worker, struct session *session)
 		stream_pump(session->stream);
 		return;
 	}
-	if (!session->ferry)
+	if (!session->ferry && !session->dgram)
 		return;
 	writer_init(&worker->writer, session, &worker->hub.bufs, SIZE_MAX);
 	session_pump(session, &worker->writer);
 	if (worker->writer.starved)
 		worker_starves(worker);
 	writer_fini(&worker->writer);
+	if (session->state == SESSION_FLUSH && !session->ferry && !session_has_output(session))
+		session_end(session, session->why, NULL, false);
 	session_feed(session);                   /* refusals that have left make room to hear more */
 }
 
@@ -234,6 +240,8 @@ static void bury(struct worker *worker, struct session *session)
 		session->ferry->session = NULL;
 	} else if (session->stream)
 		stream_release(session->stream);
+	if (session->dgram)
+		dgram_release(session);
 	session_destroy(session);
 }
 
@@ -266,6 +274,10 @@ static bool round_once(struct worker *worker)
 		busy = true;
 		pump(worker, OWNER(link, struct session, writable_link));
 	}
+	while ((link = list_pull(&hub->sending)) != NULL) {
+		busy = true;
+		dgram_flush(OWNER(link, struct dgram, sending_link));
+	}
 	while ((link = list_pull(&hub->ended)) != NULL) {
 		busy = true;
 		bury(worker, OWNER(link, struct session, ended_link));
@@ -278,7 +290,7 @@ static bool has_work(const struct worker *worker)
 	const struct hub *hub = &worker->hub;
 	return !(list_is_empty(&hub->delivered) && list_is_empty(&hub->readable) &&
 		 list_is_empty(&hub->writable) && list_is_empty(&hub->ended) &&
-		 list_is_empty(&hub->requests) && !hub->outgoing);
+		 list_is_empty(&hub->sending) && list_is_empty(&hub->requests) && !hub->outgoing);
 }
 
 /* ---- stopping ---- */
@@ -287,7 +299,8 @@ static bool is_let_go(const struct worker *worker)
 {
 	return list_is_empty(&worker->hub.sessions) && list_is_empty(&worker->streams) &&
 	       list_is_empty(&worker->gone) && list_is_empty(&worker->listeners) &&
-	       list_is_empty(&worker->dialings) && list_is_empty(&worker->hub.requests);
+	       list_is_empty(&worker->dialings) && list_is_empty(&worker->dgrams) &&
+	       list_is_empty(&worker->hub.requests);
 }
 
 static void end_everything(struct worker *worker)
@@ -295,6 +308,7 @@ static void end_everything(struct worker *worker)
 	struct hub *hub = &worker->hub;
 	listener_close_all(worker);
 	dialer_cancel_all(worker);
+	dgram_cancel_all(worker);
 	for (struct link *link = hub->sessions.next, *next; link != &hub->sessions; link = next) {
 		next = link->next;
 		session_end(OWNER(link, struct session, hub_link), REASON_STOPPING, NULL, false);

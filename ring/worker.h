@@ -28,7 +28,7 @@ struct worker {
 	struct process *process;
 	struct mailbox mailbox;
 	struct writer writer;
-	struct link streams, listeners, dialings;
+	struct link streams, listeners, dialings, dgrams;
 	struct link gone;                /* streams that are closed; freed at the end of the turn */
 	uint32_t stream_count, half_open_count;
 	uint64_t dial_serial;

@@ -3,6 +3,7 @@
 
 #include "core/request.h"
 #include "protocols/frontends/plain.h"
+#include "protocols/frontends/udp.h"
 #include "protocols/frontends/via.h"
 #include "protocols/frontends/via_dialogue.h"
 
@@ -46,5 +47,21 @@ bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct 
 	if (!hub_dial(session, host, port, NULL, options->timeout))
 		return false;
 	session->dial->acl = options->acl;
+	return true;
+}
+
+bool pair_associate(struct pair *pair, const struct acl *acl)
+{
+	struct session *session = session_create(pair->hub, &(struct session_options){
+		.wire = &wire_udp, .carrier = &carrier_raw, .service = pair->service, .client = true});
+	struct target target = {.network = NETWORK_UDP};
+	if (!session)
+		return false;
+	if (!channel_open(session, pair, &target)) {
+		session_end(session, REASON_LIMIT, NULL, false);
+		return false;
+	}
+	if (!hub_bind(session, false, acl))      /* side 0 hears of it as of any refusal */
+		session_end(session, REASON_MEMORY, NULL, false);
 	return true;
 }
