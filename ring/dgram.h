@@ -1,10 +1,10 @@
 /* ring/dgram.h - a session's datagram socket: beside its stream, or instead of one.
  *
  * Owner:  the worker; made for a binding (core/request.h), released with its session.
- * States: OPEN -> CLOSING (the session is gone: what has an address leaves, the receive is cancelled)
- *         -> gone. Closed only when neither op is submitted.
- * Limits: DATAGRAMS_SENDING_MAX handed over and not sent, NAME_WAITS_MAX of them for a name; of those that are
- *         for a name see names.h. What cannot be sent, and what ICMP tells of, is dropped and counted.
+ * States: OPEN -> CLOSING (the session is gone; what has an address still leaves) -> gone. Closed only when
+ *         neither op is submitted.
+ * Limits: DATAGRAMS_SENDING_MAX handed over and not sent, NAME_WAITS_MAX of them wait for a name (names.h).
+ *         What cannot be sent, and what ICMP tells of, is dropped and counted.
  * Never:  ends a session because a datagram was lost; sends to an address that the binding's acl denies.
  */
 #ifndef RING_DGRAM_H

@@ -50,9 +50,9 @@ static void udp_datagram(struct session *session, void *state, const struct addr
 		return;
 	udp->moved_at = session->hub->now;
 	text_copy(target.host, sizeof target.host, slice_of(address_host(from, host)));
-	session_deliver(session, &(struct event){.kind = EVENT_DATAGRAM, .channel = channel, .target = &target,
-						 .pieces = &piece, .piece_count = 1,
-						 .size = piece.bytes.size});
+	struct event event = {.kind = EVENT_DATAGRAM, .channel = channel, .target = &target, .pieces = &piece,
+			      .piece_count = 1, .size = piece.bytes.size};
+	session_deliver(session, &event);
 }
 
 static struct instant udp_tick(struct session *session, void *state, struct instant now)

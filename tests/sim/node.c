@@ -136,7 +136,7 @@ static bool has_work(const struct hub *hub)
 {
 	return !(list_is_empty(&hub->delivered) && list_is_empty(&hub->readable) &&
 		 list_is_empty(&hub->writable) && list_is_empty(&hub->ended) &&
-		 list_is_empty(&hub->requests) && !hub->outgoing);
+		 list_is_empty(&hub->sending) && list_is_empty(&hub->requests) && !hub->outgoing);
 }
 
 bool node_is_runnable(struct node *node, uint32_t index)

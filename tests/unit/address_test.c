@@ -126,11 +126,29 @@ static void properties(void **state)
 	}
 }
 
+static void hosts_alone(void **state)
+{
+	static const struct { const char *literal, *host; } cases[] = {
+		{"10.1.2.3", "10.1.2.3"}, {"2001:db8::1", "2001:db8::1"}, {"::ffff:10.1.2.3", "10.1.2.3"},
+		{"0:0:0:0:0:0:0:1", "::1"},
+	};
+	struct address address;
+	char text[ADDRESS_TEXT_SIZE];
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_true(address_of_literal(&address, cases[i].literal, 53));
+		assert_string_equal(address_host(&address, text), cases[i].host);
+	}
+	address.scope = 3;
+	assert_string_equal(address_host(&address, text), "::1%3");
+	assert_string_equal(address_host(&(struct address){.family = ADDRESS_ANY}, text), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parse_and_format), cmocka_unit_test(refused), cmocka_unit_test(literals),
-		cmocka_unit_test(endpoints), cmocka_unit_test(properties),
+		cmocka_unit_test(hosts_alone), cmocka_unit_test(parse_and_format),
+		cmocka_unit_test(refused),     cmocka_unit_test(literals),
+		cmocka_unit_test(endpoints),   cmocka_unit_test(properties),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
