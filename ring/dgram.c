@@ -50,6 +50,26 @@ static bool may_send(const struct dgram_socket *socket, const char *host, const 
 	return reaches && acl_allows(socket->acl, host, address);
 }
 
+/* "[::1]" means what "::1" means. */
+static bool literal(struct address *address, const char *host, uint16_t port)
+{
+	char bare[HOST_SIZE];
+	size_t size = strlen(host);
+	if (size < 3 || host[0] != '[' || host[size - 1] != ']')
+		return address_of_literal(address, host, port);
+	text_copy(bare, sizeof bare, (struct slice){(const uint8_t *)host + 1, size - 2});
+	return address_of_literal(address, bare, port);
+}
+
+/* May it be a name, for a resolver and a log? */
+static bool is_name(const char *host)
+{
+	for (const char *at = host; *at; at++)
+		if ((uint8_t)*at <= ' ' || *at == 0x7f || *at == '/')
+			return false;
+	return host[0];
+}
+
 /* OK: the address; MORE: its name is being resolved; else it cannot be sent. */
 static enum status find_address(struct dgram_socket *socket, const struct sending *sending,
 				struct address *address)
@@ -58,9 +78,9 @@ static enum status find_address(struct dgram_socket *socket, const struct sendin
 	const struct name *name = NULL;
 	if (!sending->port || acl_ask_host(socket->acl, host, sending->port) == ACL_DENIED)
 		return STATUS_UNREACHABLE;
-	if (address_of_literal(address, host, sending->port))
+	if (literal(address, host, sending->port))
 		return may_send(socket, host, address) ? STATUS_OK : STATUS_UNREACHABLE;
-	if (!host[0] || socket->closing)
+	if (!is_name(host) || socket->closing)
 		return STATUS_UNREACHABLE;
 	enum status status = names_find(&socket->names, host, &name);
 	if (status != STATUS_OK)

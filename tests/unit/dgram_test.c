@@ -311,7 +311,11 @@ static void names_that_wait(void **state)
 	say("nowhere.example", port, "y", 1);
 	say("", port, "z", 1);
 	say("127.0.0.1", 0, "z", 1);
-	UNTIL(dropped() == 6 + 4);
+	say("a b", port, "z", 1);
+	say("a/b", port, "z", 1);
+	UNTIL(dropped() == 6 + 6);
+	say("[127.0.0.1]", port, "z", 1);
+	assert_int_equal(peer_echo(peer), 1);
 	assert_int_equal(questions, 2);
 	assert_int_equal(ends, 0);
 	close(peer);
