@@ -3,9 +3,10 @@
 
 #include "core/hub.h"
 #include "core/pace.h"
+#include "core/reader.h"
 #include "core/window.h"
 
-enum { STALL_S = 2, STALL_BYTES = 64 * 1024, UNHEARD_S = 10 };
+enum { UNHEARD_S = 10 };
 
 static void pair_expired(struct timer *timer);
 
@@ -82,6 +83,7 @@ static void source_resume(struct pair *pair, int side)
 		return;
 	link_remove(&source->source_link);
 	source->session->blocked = false;
+	source->session->heard_at = pair->hub->now;   /* its silence was ours */
 	if (!link_is_linked(&source->session->readable_link))
 		list_push(&pair->hub->readable, &source->session->readable_link);
 }
@@ -169,8 +171,7 @@ static bool flow_can_append(const struct pair *pair, const struct flow *flow, si
 	       last->piece.bytes.at + last->piece.bytes.size == buf->bytes + buf->used;
 }
 
-/* Both sides hear that the bytes are lost. */
-static void pair_reset(struct pair *pair, enum reason reason)
+void pair_reset(struct pair *pair, enum reason reason)
 {
 	for (int side = 0; side < 2; side++) {
 		struct flow *flow = &pair->flow[side];
@@ -195,14 +196,15 @@ static void pair_reset(struct pair *pair, enum reason reason)
 	}
 }
 
-/* From here on two messages hold a large slab together at least, so that the largest window of a channel with
- * credit, which is never full, fits into the rest of the queue. */
+/* From here on two messages of a link hold a large slab together at least. So the largest window of a channel
+ * with credit, which is never full, fits into the rest of the queue, and what comes without credit in small
+ * pieces is full by its bytes and not by their number. */
 enum { QUEUE_CROWDED = 400 };
 _Static_assert(QUEUE_CROWDED + 2 * (WINDOW_MAX / BUF_RECEIVE_SIZE + 1) < CHANNEL_QUEUE_MAX, "a window fits");
 
 static bool flow_is_long(const struct pair *pair, int side)
 {
-	return pair->side[side]->traits & TRAIT_CREDIT && pair->flow[side].count >= QUEUE_CROWDED;
+	return !(pair->side[side]->traits & TRAIT_CONN) && pair->flow[side].count >= QUEUE_CROWDED;
 }
 
 /* Of what is collected for a batch only the first piece gets a slab of its size. */
@@ -269,7 +271,7 @@ static void source_block(struct pair *pair, int side)
 	pair->side[side]->session->blocked = true;
 	pair->side[side]->session->sparing = flow_is_crowded(pair, side);
 	if (!(pair->side[side]->traits & TRAIT_CONN))
-		pair_wait_until(pair, instant_after(pair->hub->now, DURATION_S(STALL_S)));
+		flow_is_stalled(pair, side);     /* sets the timer that asks */
 	if (pair->side[!side])
 		channel_wake(pair->side[!side]);
 }
@@ -329,6 +331,10 @@ enum status flow_push(struct pair *pair, int side, struct piece piece)
 	return STATUS_OK;
 }
 
+/* The low watermark of what comes from a link. Everybody else there waits while it is not read: it is read
+ * again as soon as there is room worth reading for. */
+static uint64_t part_of_link(uint64_t max) { return max - max / 16; }
+
 void flow_pulled(struct pair *pair, int side, size_t size)
 {
 	struct flow *flow = &pair->flow[side];
@@ -342,13 +348,13 @@ void flow_pulled(struct pair *pair, int side, size_t size)
 	channel_ate(source, size);
 	if (!flow->source_blocked)
 		return;
-	bool crowded = flow_is_crowded(pair, side);
-	uint64_t low = !(source->traits & TRAIT_CONN) ? limits->channel_bytes_no_credit / 2
-		       : crowded		       ? 0
-						       : limits->channel_bytes / 2;
+	bool crowded = flow_is_crowded(pair, side), link = !(source->traits & TRAIT_CONN);
+	uint64_t low = link	 ? part_of_link(limits->channel_bytes_no_credit)
+		       : crowded ? 0
+				 : limits->channel_bytes / 2;
+	uint64_t count_low = link ? part_of_link(CHANNEL_QUEUE_MAX) : CHANNEL_QUEUE_MAX / 2;
 	struct session *sink = flow_sink(pair, side);
-	if (flow->bytes > low || flow->count > CHANNEL_QUEUE_MAX / 2 ||
-	    (sink && sink->pushes_back && flow->bytes))
+	if (flow->bytes > low || flow->count > count_low || (sink && sink->pushes_back && flow->bytes))
 		return;
 	if (!crowded)
 		source_resume(pair, side);
@@ -495,26 +501,6 @@ static bool pair_is_unanswered(struct pair *pair)
 	return opening || held;
 }
 
-/* A source without credit is blocked by a reader that took next to nothing: everybody behind that link waits.
- */
-static bool flow_is_stalled(struct pair *pair, int side)
-{
-	struct flow *flow = &pair->flow[side];
-	const struct channel *source = pair->side[side];
-	if (!flow->source_blocked || !source || source->traits & (TRAIT_CREDIT | TRAIT_CONN))
-		return false;
-	struct instant until = instant_after(flow->full_at, DURATION_S(STALL_S));
-	if (!instant_before(pair->hub->now, until)) {
-		if (flow->pulled - flow->full_pulled < STALL_BYTES)
-			return true;
-		flow->full_at = pair->hub->now;
-		flow->full_pulled = flow->pulled;
-		until = instant_after(flow->full_at, DURATION_S(STALL_S));
-	}
-	pair_wait_until(pair, until);
-	return false;
-}
-
 static void pair_expired(struct timer *timer)
 {
 	struct pair *pair = OWNER(timer, struct pair, timer);
@@ -539,7 +525,11 @@ static void pair_expired(struct timer *timer)
 	pace_expired(pair);
 	for (int side = 0; side < 2; side++) {
 		flow_settle(pair, side);
-		if (flow_is_unheard(pair, side) || flow_is_stalled(pair, side)) {
+		if (flow_is_stalled(pair, side)) {
+			flow_reset_stalled(pair, side);
+			return;
+		}
+		if (flow_is_unheard(pair, side)) {
 			hub_count(hub, COUNTER_channels_stalled, 1);
 			pair_reset(pair, REASON_STALLED);
 			return;

@@ -75,6 +75,8 @@ void flow_pulled(struct pair *pair, int side, size_t size);
 /* The asker has ended, its EOF is withheld, and nothing has moved for so long: it is given up before
  * http_idle. For a session that is out of channels. */
 void pair_reclaim(struct pair *pair, struct duration quiet);
+/* Both sides hear that the bytes are lost. */
+void pair_reset(struct pair *pair, enum reason reason);
 /* The timer expires no later than that. */
 void pair_wait_until(struct pair *pair, struct instant at);
 /* A side has left; frees the pair when it was the last. */

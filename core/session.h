@@ -125,6 +125,11 @@ void session_owes(struct session *session);
 /* What answered MORE may be asked again. */
 void session_wake(struct session *session);
 void session_tick_at(struct session *session, struct instant at);
+/* A link that is not read because a channel of it is full: its silence is not the peer's. */
+bool session_is_held_back(const struct session *session);
+/* By its tick, when a keep-alive falls due: what has held it back for `span` is reset, so that the peer is
+ * heard before it gives up. False: nothing has. */
+bool session_reset_fullest(struct session *session, struct duration span);
 /* Remembers what the peer did wrong, for the log. Returns STATUS_PROTOCOL. */
 enum status session_fault(struct session *session, const char *text);
 enum status session_deliver(struct session *session, const struct event *event);

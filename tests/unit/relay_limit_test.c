@@ -70,16 +70,79 @@ static void queue_holds_a_thousand_messages(void **state)
 {
 	uint32_t count = 0;
 	begin_lump();
-	world.limits.channel_bytes_no_credit = 1 << 30;
+	world.limits.channel_bytes_no_credit = world.limits.session_bytes = 1 << 30;
 	assert_true(lump_hears(1, 'O', 0));
-	while (lump_hears(1, 'D', 700)) /* two never fit in one slab of 1 KiB */
+	while (lump_hears(1, 'D', 33000)) /* two never fit in one slab */
 		count++;
 	assert_int_equal(count, CHANNEL_QUEUE_MAX + 1); /* the last one waits undecoded */
 	while (lump->blocked)
 		pump_conn(&world.conns[0]);
-	for (int i = 0; i < 30; i++)
+	while (session_has_output(world.conns[0].session))
 		pump_conn(&world.conns[0]);
-	assert_int_equal(world.conns[0].out.size, 700 * count);
+	assert_int_equal(world.conns[0].out.size, 33000 * count);
+	world_close();
+}
+
+/* Fragments as an original client sends them: the channel is full by its bytes, not by their number. */
+static void fragments_share_slabs(void **state)
+{
+	static const size_t sizes[] = {100, 1400, 4096, 5000};
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		size_t fed = 0;
+		begin_lump();
+		world.limits.channel_bytes_no_credit = LIMITS_DEFAULT.channel_bytes_no_credit;
+		assert_true(lump_hears(1, 'O', 0));
+		const struct flow *flow = &session_only_channel(lump)->pair->flow[0];
+		while (lump_hears(1, 'D', sizes[i]))
+			fed += sizes[i];
+		assert_true(flow->bytes >= world.limits.channel_bytes_no_credit);
+		assert_true(flow->count < CHANNEL_QUEUE_MAX);
+		assert_true(world.hub.bufs.bytes < 2 * fed + 8 * BUF_RECEIVE_SIZE);
+		world_close();
+	}
+}
+
+/* A link is read again long before the queue of a slow reader is empty: the others wait for it. */
+static void slow_reader_lets_others_through(void **state)
+{
+	size_t fed = 0;
+	begin_lump();
+	world.limits.channel_bytes_no_credit = 2 << 20;
+	assert_true(lump_hears(1, 'O', 0) && lump_hears(2, 'O', 0));
+	pump_conn(&world.conns[0]);
+	pump_conn(&world.conns[1]);
+	while (lump_hears(1, 'D', 60000))
+		fed += 60000;
+	for (int i = 0; i < 3; i++)
+		pump_conn(&world.conns[0]);      /* 64 KiB each */
+	assert_false(lump->blocked);
+	assert_int_equal(lump->heard_at.ns, world.hub.now.ns);
+	assert_true(lump_hears(2, 'D', 100));
+	world_close();
+}
+
+static void keep_alive_resets_the_fullest(void **state)
+{
+	begin_lump();
+	assert_true(lump_hears(1, 'O', 0) && lump_hears(2, 'O', 0));
+	pump_conn(&world.conns[0]);
+	pump_conn(&world.conns[1]);
+	assert_true(lump_hears(2, 'D', 60000) && lump_hears(2, 'D', 30000));
+	assert_false(session_is_held_back(lump) || session_reset_fullest(lump, DURATION_S(0)));
+	while (lump_hears(1, 'D', 10000))
+		;
+	assert_true(session_is_held_back(lump));
+	assert_false(session_reset_fullest(lump, DURATION_S(10)));
+	world.hub.now = instant_after(world.hub.now, DURATION_S(10));
+	assert_true(session_reset_fullest(lump, DURATION_S(10)));
+	assert_false(session_is_held_back(lump));
+	assert_int_equal(world.hub.counters[COUNTER_channels_fullest], 1);
+	settle();
+	pump_conn(&world.conns[0]);
+	assert_true(world.conns[0].gone && world.conns[0].why == REASON_STALLED);
+	pump_conn(&world.conns[1]);
+	pump_conn(&world.conns[1]);
+	assert_int_equal(world.conns[1].out.size, 90000);
 	world_close();
 }
 
@@ -300,6 +363,9 @@ int main(void)
 	    cmocka_unit_test(slow_reader_slows_its_link),
 	    cmocka_unit_test(stalled_reader_is_reset),
 	    cmocka_unit_test(queue_holds_a_thousand_messages),
+	    cmocka_unit_test(fragments_share_slabs),
+	    cmocka_unit_test(slow_reader_lets_others_through),
+	    cmocka_unit_test(keep_alive_resets_the_fullest),
 	    cmocka_unit_test(session_bytes_block_sources),
 	    cmocka_unit_test(channels_take_turns),
 	    cmocka_unit_test(quiet_ones_go_first),
