@@ -3,6 +3,7 @@
 
 #include "core/hub.h"
 #include "core/pace.h"
+#include "core/stall.h"
 #include "core/window.h"
 
 static struct flow *flow_to(const struct channel *channel) { return &channel->pair->flow[!channel->side]; }
@@ -149,11 +150,31 @@ bool channel_is_ready(const struct channel *channel)
 	return may && (!channel->paced || pace_allows(channel));
 }
 
+/* Is that all it waits for, and not known yet? */
+static bool lacks_credit(const struct channel *channel)
+{
+	return channel->traits & TRAIT_CREDIT && !channel->stall && channel->pair &&
+	       channel->state == CHANNEL_OPEN && flow_to(channel)->bytes;
+}
+
+/* What bytes wait for on a list of those that may speak. */
+static enum stall stall_of(const struct channel *channel)
+{
+	enum stall place = channel->traits & TRAIT_CONN ? STALL_SOCKET : STALL_LINK;
+	return flow_to(channel)->bytes ? place : STALL_NONE;
+}
+
 void channel_wake(struct channel *channel)
 {
-	if (link_is_linked(&channel->active_link) || !channel_is_ready(channel))
+	if (link_is_linked(&channel->active_link))
 		return;
+	if (!channel_is_ready(channel)) {
+		if (!channel->credit && lacks_credit(channel))
+			channel_stall(channel, STALL_PEER);
+		return;
+	}
 	struct session *session = channel->session;
+	channel_stall(channel, stall_of(channel));
 	list_push(channel->turn_left ? &session->fresh : &session->active, &channel->active_link);
 	session->speakers++;
 	session_touch(session);
@@ -161,6 +182,7 @@ void channel_wake(struct channel *channel)
 
 void channel_wait(struct channel *channel, struct link *list)
 {
+	channel_stall(channel, stall_of(channel));
 	list_push_first(list, &channel->active_link);
 	channel->session->speakers++;
 }
@@ -184,6 +206,8 @@ static void channel_destroy(struct channel *channel)
 	link_remove(&channel->source_link);
 	session_let_in(session);
 	session_withdraw(session, channel);
+	if (channel->stall)
+		channel_stall(channel, STALL_NONE);
 	if (channel->pair)
 		pair_leave(channel->pair, channel->side);
 	window_end(channel);
@@ -228,6 +252,7 @@ void channel_refuse(struct channel *channel, enum reason reason, const char *tex
 static void detach(struct channel *channel, bool tell)
 {
 	struct pair *pair = channel->pair;
+	channel_stall(channel, STALL_NONE);
 	channel->session->queued_bytes -= pair->flow[0].bytes;
 	pair->side[1] = NULL;
 	pair->answer_at = (struct instant){0};

@@ -37,6 +37,8 @@ struct channel {
 	bool opener;                    /* we said OPEN */
 	bool open_sent, in_done, out_done;
 	bool paced;                     /* what waits for it may have to wait longer: core/pace.h */
+	uint8_t stall;                  /* enum stall: what it waits for, */
+	struct instant stalled_at;      /* and since when */
 	enum reason reason;             /* OPENED */
 	char *text;                     /* OPENED: refusal for people, CHANNEL_TEXT_SIZE bytes or NULL */
 	uint8_t *long_id;               /* an id that does not fit in id_link, CHANNEL_ID_MAX bytes or NULL */

@@ -5,7 +5,7 @@
 
 static struct flow *flow_to(const struct channel *channel) { return &channel->pair->flow[!channel->side]; }
 
-static struct pace *pace_of(struct pair *pair, int side)
+struct pace *pace_of(struct pair *pair, int side)
 {
 	struct flow *flow = &pair->flow[side];
 	if (!flow->pace && (flow->pace = memory_acquire(&pair->hub->memory, sizeof *flow->pace)))
@@ -15,7 +15,13 @@ static struct pace *pace_of(struct pair *pair, int side)
 
 void pace_release(struct pair *pair, int side)
 {
+	static const enum counter counters[STALL_COUNT] = {[STALL_PEER] = COUNTER_stall_peer_ms,
+							   [STALL_SOCKET] = COUNTER_stall_socket_ms,
+							   [STALL_LINK] = COUNTER_stall_link_ms,
+							   [STALL_MEMORY] = COUNTER_stall_memory_ms};
 	struct flow *flow = &pair->flow[side];
+	for (int cause = STALL_PEER; flow->pace && cause < STALL_COUNT; cause++)
+		hub_count(pair->hub, counters[cause], (uint64_t)duration_ms(flow->pace->stalled[cause]));
 	memory_release(&pair->hub->memory, flow->pace, sizeof *flow->pace);
 	flow->pace = NULL;
 }

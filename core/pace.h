@@ -1,6 +1,7 @@
 /* core/pace.h - when what waits for a channel may leave: in a batch, and not before a hold is over.
  *
- * Owner:  the flow that the channel takes from; made when the first byte is batched, gone with the pair.
+ * Owner:  the flow that the channel takes from; made when the first byte is batched or has waited for
+ *         something else (core/stall.h), gone with the pair.
  * Thread: the pair's worker. Only a channel that is `paced` is asked, the others pay one branch. The pair's
  *         timer wakes it: it is armed for the next instant that is known, looks again, and arms itself anew,
  *         so that a message of a busy stream moves no timer.
@@ -11,12 +12,12 @@
 #ifndef CORE_PACE_H
 #define CORE_PACE_H
 
-#include "core/pair.h"
-#include "core/batcher.h"
+#include "core/stall.h"
 
 struct pace {
 	struct batcher batcher;
 	uint64_t leaving;               /* of the batch that is due: not taken yet */
+	struct duration stalled[STALL_COUNT];
 };
 
 /* `size` bytes have come from that side for a sink of whole messages. */
@@ -27,6 +28,8 @@ bool pace_allows(const struct channel *channel);
 void pace_sent(struct channel *channel, size_t size);
 /* The pair's timer: what is due now is woken, what is not is waited for. */
 void pace_expired(struct pair *pair);
+/* Makes it when there is none yet; NULL: no memory. */
+struct pace *pace_of(struct pair *pair, int side);
 void pace_release(struct pair *pair, int side);
 
 #endif

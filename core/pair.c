@@ -147,6 +147,8 @@ void flow_drop(struct pair *pair, int side)
 		if (pair->side[side])            /* or a peer that writes before it reads never hears why */
 			channel_ate(pair->side[side], size);
 	}
+	if (pair->side[!side] && pair->side[!side]->stall)
+		channel_stall(pair->side[!side], STALL_NONE);
 	source_resume(pair, side);
 }
 

@@ -2,8 +2,8 @@
  *
  * Such a link cannot be told to stop sending for one channel: while a channel is full the link is not read,
  * and everybody else on it waits. A slow reader slows its link, as TCP would. One that took less than
- * READER_STALLED_BYTES in READER_STALLED_S is reset; so is the fullest one when a keep-alive falls due meanwhile
- * (session_reset_fullest), because a peer that is not heard looks dead, and we do to it.
+ * READER_STALLED_BYTES in READER_STALLED_S is reset; so is the fullest one when a keep-alive falls due
+ * meanwhile (session_reset_fullest), because a peer that is not heard looks dead, and we do to it.
  *
  * Owner: the pair; its timer asks. Thread: the worker's. Counted: channels_stalled, channels_fullest.
  * Never: judges conns, which are alone on their connection, or channels with credit, which are never full.

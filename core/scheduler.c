@@ -9,7 +9,7 @@
  * nothing: what encode did not take is asked again when there is room.
  */
 #include "core/datagram.h"
-#include "core/hub.h"
+#include "core/stall.h"
 #include "core/window.h"
 #include "core/writer.h"
 
@@ -260,10 +260,13 @@ static enum status visit(struct session *session, struct writer *writer, struct 
 	if (gone)
 		return status;
 	bool cut = status == STATUS_FULL || (writer_is_full(writer) && channel->turn_left);
-	if (cut && channel_is_ready(channel))    /* goes on when there is room, before all others */
+	if (cut && channel_is_ready(channel)) {  /* goes on when there is room, before all others */
 		channel_wait(channel, list);
-	else
+		if (writer->starved)
+			channel_stall(channel, STALL_MEMORY);
+	} else {
 		channel_wake(channel);
+	}
 	return status;
 }
 
@@ -286,6 +289,7 @@ static enum status say_active(struct session *session, struct writer *writer)
 			break;
 		struct channel *channel = OWNER(list->next, struct channel, active_link);
 		channel_unlist(channel);
+		channel_stall(channel, STALL_NONE);
 		if (channel_is_ready(channel))
 			status = visit(session, writer, channel, list);
 	}
