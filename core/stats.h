@@ -5,7 +5,7 @@
 #define COUNTERS(X) \
 	X(connections_accepted) X(connections_refused_source) X(connections_refused_half_open) \
 	X(connections_shed) X(handshakes) X(handshakes_resumed) X(handshakes_failed) X(detect_failed) \
-	X(links_opened) X(links_closed) X(links_failed) X(logins_refused) X(peers_silent) \
+	X(links_opened) X(links_closed) X(links_failed) X(logins_refused) X(logins_limited) X(peers_silent) \
 	X(channels_opened) X(channels_refused) X(channels_limit) X(channels_reset) X(channels_stalled) \
 	X(channels_idle) X(channels_memory) X(refusals_overflow) X(bytes_in) X(bytes_out) \
 	X(link_bytes_in) X(link_bytes_out) X(messages_in) X(messages_out) X(bytes_discarded) \

@@ -178,9 +178,8 @@ static void put_character(struct json_text *text, uint8_t byte)
 	put(text, escape, 6);
 }
 
-void json_put_text(struct json_text *text, struct slice utf8)
+void json_put_inside(struct json_text *text, struct slice utf8)
 {
-	put(text, "\"", 1);
 	while (utf8.size) {
 		size_t plain = 0, size;
 		while (plain < utf8.size && utf8.at[plain] >= 0x20 && utf8.at[plain] < 0x80 &&
@@ -201,6 +200,12 @@ void json_put_text(struct json_text *text, struct slice utf8)
 		utf8.at += size ? size : 1;
 		utf8.size -= size ? size : 1;
 	}
+}
+
+void json_put_text(struct json_text *text, struct slice utf8)
+{
+	put(text, "\"", 1);
+	json_put_inside(text, utf8);
 	put(text, "\"", 1);
 }
 

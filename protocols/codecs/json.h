@@ -44,6 +44,8 @@ void json_text_init(struct json_text *text, struct bufpool *pool);
 void json_text_fini(struct json_text *text);
 void json_put(struct json_text *text, const char *raw);
 void json_put_text(struct json_text *text, struct slice utf8); /* with quotes and escapes */
+/* The same without the quotes: a part of a string. */
+void json_put_inside(struct json_text *text, struct slice utf8);
 void json_put_number(struct json_text *text, int64_t number);
 void json_put_value(struct json_text *text, const json_t *value); /* NULL: null */
 

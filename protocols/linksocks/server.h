@@ -3,8 +3,7 @@
  * One service per worker. Every worker has a replica of the tokens and of who provides for them (core/
  * registry.h); tokens change on worker 0 alone, which tells the others by mail. A reverse token's SOCKS port
  * is listened on by one worker; its users move to the worker of the provider that is their turn; a
- * connector's
- * channels take a ferry there.
+ * connector's channels take a ferry there.
  */
 #ifndef PROTOCOLS_LINKSOCKS_SERVER_H
 #define PROTOCOLS_LINKSOCKS_SERVER_H
@@ -17,6 +16,8 @@ struct linksocks_server_settings {
 	const struct config_linksocks *config;
 	const struct acl *access;
 	const struct config_gateway *gateway;
+	/* Of config->listen_addr: it asks linksocks_route with `own`. NULL: there is no own listener. */
+	const struct detector *own_detector;
 	uint32_t service;                      /* set by the first linksocks_server_create */
 	/* Told once, on worker 0, about config->listen_addr: it listens (0), or why it does not (-errno). */
 	void (*listens)(const struct address *address, int error);
