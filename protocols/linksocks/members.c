@@ -30,13 +30,14 @@ static void name_of(const struct member *member, char name[PROVIDER_NAME_SIZE])
 
 /* ---- round robin ---- */
 
-static bool may_provide(const struct registry_holder *holder, uint32_t worker)
+static bool may_provide(const struct registry_holder *holder, uint32_t worker, bool here)
 {
-	bool here = holder->worker == worker;
-	return burden_is_open(holder->burden) && (!here || holder->session);
+	bool is_here = holder->worker == worker;
+	return burden_is_open(holder->burden) && (is_here ? holder->session != NULL : !here);
 }
 
-struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn, uint32_t worker)
+struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn, uint32_t worker,
+				      bool here)
 {
 	uint32_t total = 0, at = 0;
 	struct registry_holder *first = NULL;
@@ -45,7 +46,7 @@ struct registry_holder *provider_next(const struct registry_entry *entry, uint32
 	uint32_t start = total ? (*turn)++ % total : 0;
 	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next, at++) {
 		struct registry_holder *holder = OWNER(link, struct registry_holder, entry_link);
-		if (!may_provide(holder, worker))
+		if (!may_provide(holder, worker, here))
 			continue;
 		if (at >= start)
 			return holder;

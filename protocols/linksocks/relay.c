@@ -1,7 +1,7 @@
 /* protocols/linksocks/relay.c - from a connector to a provider, here or over a ferry, perhaps after a wait.
  *
- * What was chosen travels along as target.link. A link that ended on the way is answered with GOAWAY, which
- * nobody else says of a channel: then another one is chosen, as long as the wait lasts.
+ * What was chosen travels along as target.link. Where that link has ended by then, or ends before it answers,
+ * another one is chosen, as long as the wait lasts.
  */
 #include "protocols/linksocks/server_inside.h"
 
@@ -9,7 +9,7 @@ enum { AGAIN_MS = 10 };
 
 static const char nobody[] = "no available reverse clients";
 
-struct registry_holder *relay_choose(struct linksocks_server *server, struct token *token)
+struct registry_holder *relay_choose(struct linksocks_server *server, struct token *token, bool here)
 {
 	char name[PROVIDER_NAME_SIZE];
 	struct token *reverse = token->kind == TOKEN_IS_CONNECTOR
@@ -20,7 +20,7 @@ struct registry_holder *relay_choose(struct linksocks_server *server, struct tok
 	bool autonomy = reverse->kind == TOKEN_IS_AUTONOMY;
 	provider_name(name, autonomy, autonomy ? token->owner : reverse->serial);
 	const struct registry_entry *entry = registry_find(&server->providers, name, 0);
-	return entry ? provider_next(entry, &reverse->turn, server->service.hub->index) : NULL;
+	return entry ? provider_next(entry, &reverse->turn, server->service.hub->index, here) : NULL;
 }
 
 /* Joins it to a provider's link on this worker. */
@@ -55,9 +55,10 @@ static enum reason try(struct linksocks_server *server, struct pair *pair)
 	struct channel *asker = pair->side[0];
 	const struct server_link *link = server_link_of(asker->session);
 	struct token *token = tokens_find_serial(&server->tokens, link->member.serial);
-	struct registry_holder *holder = token ? relay_choose(server, token) : NULL;
+	struct registry_holder *holder = token ? relay_choose(server, token, false) : NULL;
 	if (!holder)
 		return REASON_NOT_FOUND;
+	asker->target.link = holder->link_id;
 	bool here = holder->worker == server->service.hub->index;
 	return here ? join_here(holder->session, pair, &asker->target)
 		    : join_elsewhere(server, pair, holder);
@@ -94,12 +95,23 @@ void relay_retry(struct pair *pair)
 		try_or_wait(server_of(pair->service), pair);
 }
 
+/* Of a link of another worker the reason must do: no provider's answer is one of these. */
+bool relay_has_lost(const struct pair *pair, enum reason reason)
+{
+	struct linksocks_server *server = server_of(pair->service);
+	uint64_t link_id = pair->side[0]->target.link;
+	const struct server_link *link = server_link_find(server, link_id);
+	if (link_id >> 48 == server->service.hub->index)
+		return !link || !server_link_is_alive(link);
+	return reason == REASON_GOAWAY || reason == REASON_LOST || reason == REASON_SILENT;
+}
+
 /* Not at once: the news that the link has gone may be on its way still. */
 bool relay_refused(struct pair *pair, enum reason reason)
 {
 	struct linksocks_server *server = server_of(pair->service);
 	const struct server_link *link = server_link_of(pair->side[0]->session);
-	if (reason != REASON_GOAWAY || link->member.party != PARTY_CONNECTOR ||
+	if (link->member.party != PARTY_CONNECTOR || !relay_has_lost(pair, reason) ||
 	    !instant_before(server->service.hub->now, deadline_of(server, pair)))
 		return false;
 	pair_retry_after(pair, DURATION_MS(AGAIN_MS));

@@ -63,6 +63,7 @@ static void join(struct session *session, struct pair *pair, struct session *pro
 {
 	const struct linksocks_server *server = server_of(session->service);
 	struct target target = pair->side[0]->target;
+	pair->side[0]->target.link = provider->id;
 	target.link = 0;
 	struct channel *channel = channel_open(provider, pair, &target);
 	if (!channel) {
@@ -91,7 +92,8 @@ static void place(struct session *session, struct pair *pair)
 	struct hub *hub = session->hub;
 	struct channel *channel = pair->side[0];
 	struct token *token = token_of(session);
-	struct registry_holder *holder = token && !hub->draining ? relay_choose(server, token) : NULL;
+	struct registry_holder *holder =
+	    token && !hub->draining ? relay_choose(server, token, !session->held) : NULL;
 	if (!token || hub->draining) {
 		channel_refuse(channel, REASON_NOT_FOUND, NULL);
 	} else if (!holder) {
@@ -134,6 +136,16 @@ static void user_fill(struct session *session, struct event *event)
 		event->reason = user->known ? REASON_OK : REASON_AUTH;
 }
 
+/* The provider's link has ended before it answered: another one gets the user, of this worker, since one that
+ * has been placed cannot move. */
+static bool user_refused(struct pair *pair, enum reason reason)
+{
+	if (!relay_has_lost(pair, reason) || pair->side[0]->session->state != SESSION_OPEN)
+		return false;
+	pair_retry_after(pair, DURATION_MS(POLL_MS));
+	return true;
+}
+
 static void user_retry(struct pair *pair)
 {
 	if (pair->side[0])
@@ -146,5 +158,6 @@ const struct role role_linksocks_user = {
 	.start = user_start,
 	.event = user_event,
 	.fill = user_fill,
+	.refused = user_refused,
 	.retry = user_retry,
 };

@@ -70,8 +70,9 @@ void member_join(struct linksocks_server *server, const struct member *member);
 void member_leave(struct linksocks_server *server, const struct member *member);
 /* What a provider is registered under: its token or, in autonomy, itself. */
 void provider_name(char name[PROVIDER_NAME_SIZE], bool autonomy, uint64_t serial_or_link_id);
-/* Whose turn it is: the next one that lives, round robin. NULL: there is none. */
-struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn, uint32_t worker);
+/* Whose turn it is: the next one that lives, round robin; `here`: of those on `worker`. NULL: nobody's. */
+struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn, uint32_t worker,
+				      bool here);
 void members_init(struct linksocks_server *server);
 void members_fini(struct linksocks_server *server);
 
@@ -117,8 +118,11 @@ void server_links_end(struct linksocks_server *server, uint64_t serial);
 
 /* ---- relay.c: from a connector or a SOCKS user to a provider ---- */
 
-/* NULL: nobody provides for it at the moment. `token`: reverse, autonomy or connector. */
-struct registry_holder *relay_choose(struct linksocks_server *server, struct token *token);
+/* NULL: nobody provides for it at the moment, or (`here`) nobody of this worker. `token`: reverse, autonomy
+ * or connector. */
+struct registry_holder *relay_choose(struct linksocks_server *server, struct token *token, bool here);
+/* Was it the end of the provider's link that has refused the pair, and not the provider? */
+bool relay_has_lost(const struct pair *pair, enum reason reason);
 /* A connector's link has said OPEN. */
 void relay_open(struct linksocks_server *server, const struct event *event);
 /* The same at the other end of a ferry. */

@@ -191,18 +191,19 @@ static void in_turn(void **state)
 	for (uint64_t i = 0; i < COUNT_OF(providers); i++)
 		providers[i] = join(1, 20 + i, PARTY_PROVIDER, on(0, "R"));
 	for (uint64_t i = 0; i < 9; i++) {
-		struct registry_holder *holder = relay_choose(server_on(0), on(0, "R"));
+		struct registry_holder *holder = relay_choose(server_on(0), on(0, "R"), false);
 		assert_int_equal(holder->link_id, providers[i % 4].link_id);
 	}
 	/* one that has ended is passed over, and those behind it keep their turn */
 	burden_close(providers[2].burden);
 	static const int wanted[] = {1, 3, 3, 0, 1};
 	for (size_t i = 0; i < COUNT_OF(wanted); i++)
-		assert_int_equal(relay_choose(server_on(0), on(0, "C1"))->link_id,
+		assert_int_equal(relay_choose(server_on(0), on(0, "C1"), false)->link_id,
 				 providers[wanted[i]].link_id);
+	assert_null(relay_choose(server_on(0), on(0, "R"), true)); /* on that worker there is none */
 	for (size_t i = 0; i < COUNT_OF(providers); i++)
 		leave(&providers[i]);
-	assert_null(relay_choose(server_on(0), on(0, "R")));
+	assert_null(relay_choose(server_on(0), on(0, "R"), false));
 }
 
 /* ---- autonomy ---- */
@@ -258,11 +259,11 @@ static void who_may_add(void **state)
 	ledger_set_owner(server_on(0), on(0, "X"), b.link_id, two);
 	settle();
 	replicas_are_alike();
-	assert_int_equal(relay_choose(server_on(1), on(1, "X"))->link_id, b.link_id);
+	assert_int_equal(relay_choose(server_on(1), on(1, "X"), false)->link_id, b.link_id);
 	leave(&b);
 	leave(&plain);
 	leave(&forward);
-	assert_null(relay_choose(server_on(1), on(1, "X")));
+	assert_null(relay_choose(server_on(1), on(1, "X"), false));
 }
 
 static void who_may_remove(void **state)
