@@ -46,8 +46,6 @@ static void open_tcp(const struct linksocks_exit *exit, struct channel *channel)
 		refuse(channel, REASON_NAME, host[0] ? "not a host name" : "the host name is empty");
 	} else if (!target->port) {
 		refuse(channel, REASON_FORBIDDEN, "port 0 is not a port");
-	} else if (acl_ask_host(exit->access, host, target->port) == ACL_DENIED) {
-		refuse(channel, REASON_FORBIDDEN, "the access rules do not allow it");
 	} else {
 		struct dial_options options = {
 		    .acl = exit->access, .via = exit->via, .timeout = exit->timeout};

@@ -1,7 +1,7 @@
 /* protocols/linksocks/exit.h - the exit side: an OPEN from a link becomes a connection to the target.
  *
- * Used by the server (forward clients) and by the provider. `access` is asked for the name here and for every
- * address by the worker. Port 0, an empty name and a network that nobody knows are refused with a text.
+ * Used by the server (forward clients) and by the provider. `access` is asked for the name and for every
+ * address (pair_dial). Port 0, an empty name and a network that nobody knows are refused with a text.
  */
 #ifndef PROTOCOLS_LINKSOCKS_EXIT_H
 #define PROTOCOLS_LINKSOCKS_EXIT_H
