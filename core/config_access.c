@@ -32,7 +32,8 @@ static void read_deny(struct config_reader *reader, const struct config_node *no
 	rules_fini(access->deny, access->deny_count);
 	access->deny = config_read_list(reader, node, sizeof(struct acl_rule), read_rule, false,
 					&access->deny_count);
-	if (node->kind == CONFIG_SCALAR && config_node_is_empty(node))
+	/* In a file that is a slip; a setting has no other way to write []. */
+	if (config_node_is_empty(node) && !node->origin)
 		config_fail(reader, node, "deny has no value: write [] to deny nothing");
 }
 

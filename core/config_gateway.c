@@ -4,6 +4,15 @@
 #define FIELD(type, name) offsetof(struct type, name)
 #define LATER(name) {name, NULL, 0, false}
 
+/* `listen_addr: ""`: no TLS port, because a proxy in front has done TLS. */
+static void read_public(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_gateway *gateway = field;
+	gateway->public = node->kind != CONFIG_SCALAR || node->size || node->plain;
+	if (gateway->public)
+		config_read_listen(reader, node, &gateway->listen_addr);
+}
+
 void config_read_listen(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	const char *text = config_scalar(reader, node);
@@ -141,7 +150,7 @@ static void read_origins(struct config_reader *reader, const struct config_node 
 }
 
 static const struct config_key keys[] = {
-	{"listen_addr", config_read_listen, FIELD(config_gateway, listen_addr), false},
+	{"listen_addr", read_public, 0, false},
 	{"tls_cert", config_read_text, FIELD(config_gateway, tls_cert), false},
 	{"tls_key", config_read_text, FIELD(config_gateway, tls_key), false},
 	{"tls_client_ca", config_read_text, FIELD(config_gateway, tls_client_ca), false},
@@ -198,13 +207,18 @@ static void check_listeners(struct config_reader *reader, const struct config_no
 {
 	const struct config_linksocks *linksocks = &gateway->linksocks;
 	const struct config_node *section = config_node_find(node, "linksocks");
-	if (linksocks->listens && is_same_place(&linksocks->listen_addr, &gateway->listen_addr))
+	if (!gateway->public && !linksocks->listens)
+		config_fail(reader, node,
+			    "gateway: with listen_addr: \"\" there must be a linksocks.listen_addr");
+	if (gateway->public && linksocks->listens &&
+	    is_same_place(&linksocks->listen_addr, &gateway->listen_addr))
 		config_fail(reader, section, "linksocks.listen_addr is the gateway's own listen_addr");
 	for (size_t i = 0; i < linksocks->token_count; i++) {
 		const struct config_token *token = &linksocks->tokens[i];
-		if (token->socks && (is_same_place(&token->socks_addr, &gateway->listen_addr) ||
-				     (linksocks->listens &&
-				      is_same_place(&token->socks_addr, &linksocks->listen_addr))))
+		const struct address *place = &token->socks_addr;
+		if (token->socks &&
+		    ((gateway->public && is_same_place(place, &gateway->listen_addr)) ||
+		     (linksocks->listens && is_same_place(place, &linksocks->listen_addr))))
 			config_fail(reader, section, "a token's socks_addr is another listener's address");
 	}
 }
@@ -218,8 +232,9 @@ void config_read_gateway(struct config_reader *reader, const struct config_node 
 	gateway->public = true;
 	config_read_mapping(reader, node, &table, gateway);
 	/* A gateway for LinkSocks alone needs no key of TLS Tunnel, and makes none. */
-	gateway->tls_tunnel = !gateway->linksocks.enabled || config_node_find(node, "tls_tunnel") ||
-			      gateway->identity_count;
+	gateway->tls_tunnel =
+	    gateway->public && (!gateway->linksocks.enabled || config_node_find(node, "tls_tunnel") ||
+				gateway->identity_count);
 	check_listeners(reader, node, gateway);
 	check_files(reader, node);
 	check_identities(reader, node, gateway);

@@ -255,6 +255,9 @@ static void everything_of_a_linksocks_gateway(void **state)
 	assert_string_equal(linksocks->target_proxy.user, "us@er");
 	assert_true(secret_is_equal(&linksocks->target_proxy.password, slice_of("pass")));
 	config_fini(&config);
+	load(&config, "gateway: {listen_addr: '', linksocks: {listen_addr: ':8443', api_key: k}}");
+	assert_false(config.gateway.public || config.gateway.tls_tunnel);
+	config_fini(&config);
 	load(&config, "gateway: {tls_tunnel: {}, linksocks: {api_key: k}}");
 	assert_true(config.gateway.tls_tunnel);
 	assert_int_equal(duration_ms(config.gateway.linksocks.connector_wait_provider), 5000);

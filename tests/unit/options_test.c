@@ -173,6 +173,30 @@ static void a_client(void **state)
 	config_fini(&config);
 }
 
+static void a_client_of_linksocks(void **state)
+{
+	struct config config;
+	build("tunnel client linksocks://to%2Fken@gw.example?pin=sha256:"
+	      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 --socks [::1]:9 --threads 2", &config);
+	const struct config_client *client = &config.clients[0];
+	assert_int_equal(client->protocol, PROTOCOL_LINKSOCKS);
+	assert_false(client->plaintext || client->linksocks.reverse);
+	assert_true(client->has_pin);
+	assert_int_equal(client->gateways[0].port, 8443);
+	assert_string_equal(client->linksocks.path, "/socket");
+	assert_true(secret_is_equal(&client->linksocks.token, slice_of("to/ken")));
+	assert_int_equal(client->linksocks.socks_addr.port, 9);
+	assert_int_equal(client->linksocks.threads, 2);
+	config_fini(&config);
+	build("tunnel client linksocks+ws://127.0.0.1/ws/a --reverse --connector-token c", &config);
+	client = &config.clients[0];
+	assert_true(client->plaintext && client->linksocks.reverse && client->linksocks.anonymous);
+	assert_int_equal(client->gateways[0].port, 8765);
+	assert_string_equal(client->linksocks.path, "/ws/a");
+	assert_true(secret_is_equal(&client->linksocks.connector_token, slice_of("c")));
+	config_fini(&config);
+}
+
 static void hosts_of_urls(void **state)
 {
 	static const struct { const char *url, *host; uint16_t port;
@@ -206,6 +230,8 @@ static void the_key_leaves_argv(void **state)
 		"tunnel client --nonsense tls-tunnel://canary-canary-canary@h:1",
 		"tunnel client ftp://canary-canary-canary@h:1",
 		"tunnel nonsense linksocks://canary-canary-canary@h:1",
+		"tunnel client linksocks://canary@h:1/x --reverse --connector-token canary",
+		"tunnel client linksocks+ws://canary@h:1 --reverse --connector-token=canary --nonsense",
 	};
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		size_t size = strlen(lines[i]);
@@ -226,7 +252,7 @@ static void usage_errors(void **state)
 	    {"tunnel top", "top is not in this version"},
 	    {"tunnel health", "health is not"},
 	    {"tunnel exec --gateway x", "exec is not"},
-	    {"tunnel linksocks server", "linksocks is not"},
+	    {"tunnel -v linksocks server", "linksocks comes first"},
 	    {"tunnel import f", "import is not"},
 	    {"tunnel --nonsense", "--nonsense is no option"},
 	    {"tunnel -x", "-x is no option"},
@@ -252,8 +278,11 @@ static void usage_errors(void **state)
 	    {"tunnel client tls-tunnel://h:1 --visit a:1=127.0.0.1:2", "the URL has no key"},
 	    {"tunnel client tls-tunnel+wss://k@h:1", "tls-tunnel+wss:// is not in this version"},
 	    {"tunnel client tls-tunnel+http2://k@h:1", "is not in this version"},
-	    {"tunnel client linksocks://k@h:1", "is not in this version"},
-	    {"tunnel client linksocks+ws://k@h:1", "is not in this version"},
+	    {"tunnel client linksocks://k@", "the URL has no host: linksocks://"},
+	    {"tunnel client linksocks://k@h:1/a#b", "has a path"},
+	    {"tunnel client linksocks://k%2@h:1", "without two hex digits"},
+	    {"tunnel client linksocks://k@h:1 --reverse=1", "--reverse takes no value"},
+	    {"tunnel gateway --reverse", "--reverse is no option of tunnel gateway"},
 	    {"tunnel client anyproxy://u:p@h:1", "is not in this version"},
 	    {"tunnel client https://k@h:1", "https:// is no scheme"},
 	    {"tunnel client tls-tunnel://k@", "has no host"},
@@ -265,7 +294,7 @@ static void usage_errors(void **state)
 	    {"tunnel client tls-tunnel://k@h:1?pin", "pin has no proper value"},
 	    {"tunnel client tls-tunnel://k@h:1?pins=1", "pins is unknown"},
 	    {"tunnel client tls-tunnel://k@h:1 tls-tunnel://k@h:2", "one URL is taken"},
-	    {"tunnel client tls-tunnel://k@h:1 --socks :1", "--socks is not in this version"},
+	    {"tunnel client tls-tunnel://k@h:1 --socks :1", "--socks is not in this version for tls-tunnel"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish a", "takes NAME=PORT:HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish a=1:2", "takes NAME=PORT:HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish =1:h:2", "takes NAME=PORT:HOST:PORT"},
@@ -299,6 +328,14 @@ static void values_are_checked_like_a_file(void **state)
 	     "--visit: bind_port must be"},
 	    {"tunnel client tls-tunnel://0123456789abcdef@h:1 --publish a=x:h:1",
 	     "--publish: publish_port must be"},
+	    {"tunnel client linksocks://k@h:1 --visit a:1=127.0.0.1:2",
+	     "--visit: visitors does not belong to protocol linksocks"},
+	    {"tunnel client linksocks://k@h:1 --connector-token c",
+	     "--connector-token: connector_token needs reverse"},
+	    {"tunnel client linksocks://k@h:1 --reverse --socks 127.0.0.1:1",
+	     "--socks: socks5 does not go with reverse"},
+	    {"tunnel client tls-tunnel://0123456789abcdef@h:1 --visit a:1=127.0.0.1:2 --threads 2",
+	     "--threads: threads does not belong to protocol tls-tunnel"},
 	    {"tunnel client tls-tunnel://0123456789abcdef@h:1 --visit a:1=127.0.0.1:2 --links 65",
 	     "--links: links must be a number from 1 to 64"},
 	};
@@ -343,6 +380,7 @@ int main(void)
 		cmocka_unit_test(more_log),
 		cmocka_unit_test(a_gateway),
 		cmocka_unit_test(a_client),
+		cmocka_unit_test(a_client_of_linksocks),
 		cmocka_unit_test(hosts_of_urls),
 		cmocka_unit_test(the_key_leaves_argv),
 		cmocka_unit_test(usage_errors),

@@ -24,6 +24,7 @@ static const struct topic {
 	 "       tunnel client URL [OPTIONS]          a client without a file\n"
 	 "       tunnel demo                          gateway, client and an origin on loopback: see it "
 	 "work\n"
+	 "       tunnel linksocks COMMAND             the command line of LinkSocks\n"
 	 "       tunnel check FILE                    validate a file\n"
 	 "       tunnel cert --host NAME              make a self-signed certificate\n"
 	 "       tunnel token                         print a random secret\n"
@@ -50,18 +51,29 @@ static const struct topic {
 	{"Usage: tunnel client URL [OPTIONS]\n\n"
 	 "Connects to a gateway, publishes local services there, and opens local ports that lead to\n"
 	 "what other clients publish. URL is tls-tunnel://KEY@HOST:PORT?pin=sha256:...&ca=FILE, as the\n"
-	 "gateway prints it; the key is wiped from the command line at once.\n\n"
+	 "gateway prints it; the key is wiped from the command line at once. With\n"
+	 "linksocks://TOKEN@HOST:PORT[/PATH]?pin=...&ca=... (linksocks+ws:// in clear) it is a LinkSocks\n"
+	 "client: SOCKS5 here, or with --reverse the way out.\n\n"
 	 "      --publish NAME=PORT:HOST:PORT   the gateway's PORT leads to HOST:PORT here; repeatable\n"
 	 "      --visit NAME:PORT=HOST:PORT     HOST:PORT here leads to what is published as NAME and\n"
 	 "                                      PORT; repeatable\n"
 	 "      --links N          parallel links, one per core of both ends (1-64, default 1); a gateway\n"
 	 "                         that takes one link gets one\n"
 	 "      --auth-key-file F  the key, when it is not part of the URL\n"
+	 "      --socks ADDR       linksocks: where SOCKS5 listens (default 127.0.0.1:9870)\n"
+	 "      --reverse          linksocks: targets are reached from here\n"
+	 "      --connector-token C  with --reverse: register this token at the server\n"
+	 "      --token-file F     linksocks: the token, when it is not part of the URL\n"
+	 "      --threads N        linksocks: WebSockets (default 1)\n"
 	 "      --client-cert FILE certificate for a gateway that asks for one, with --client-key\n"
 	 "      --client-key FILE  its private key\n",
 	 true,
 	 "Example: tunnel client 'tls-tunnel://KEY@gateway.example.com:8443?pin=sha256:...' \\\n"
 	 "             --publish web=8080:127.0.0.1:3000\n"},
+    [COMMAND_LINKSOCKS] =
+	{"Usage: tunnel linksocks server|client|connector|provider|version|help [FLAGS]\n\n"
+	 "The flags and variables of LinkSocks; tunnel linksocks help COMMAND names them.\n\n",
+	 false, "Example: tunnel linksocks server -t secret\n"},
     [COMMAND_DEMO] = {"Usage: tunnel demo [OPTIONS]\n\n"
 		      "Runs a gateway, a client and a small origin in one process on loopback, sends bytes\n"
 		      "through them, says how fast, and ends.\n\n",

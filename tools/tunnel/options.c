@@ -11,10 +11,10 @@ static const char *const names[COMMAND_COUNT] = {
     [COMMAND_RUN] = "",	       [COMMAND_GATEWAY] = "gateway", [COMMAND_CLIENT] = "client",
     [COMMAND_DEMO] = "demo",   [COMMAND_CHECK] = "check",     [COMMAND_CERT] = "cert",
     [COMMAND_TOKEN] = "token", [COMMAND_DOCTOR] = "doctor",   [COMMAND_VERSION] = "version",
-    [COMMAND_HELP] = "help",
+    [COMMAND_HELP] = "help",   [COMMAND_LINKSOCKS] = "linksocks",
 };
 
-static const char *const later[] = {"status", "top", "health", "exec", "linksocks", "import"};
+static const char *const later[] = {"status", "top", "health", "exec", "import"};
 
 const char *command_name(enum command command) { return names[command]; }
 
@@ -126,9 +126,17 @@ static bool take_version(struct options *options, const char *origin, const char
 	return true;
 }
 
-static bool take_later(struct options *options, const char *origin, const char *value)
+/* Kept and wiped: every user of the machine can read argv, which is where `value` lies. */
+static bool take_connector_token(struct options *options, const char *origin, const char *value)
 {
-	return options_fail(options, "%s is not in this version", origin);
+	const char *copy = options_copy(options, slice_of(value));
+	secret_wipe((char *)value, strlen(value));
+	return copy && options_set(options, "client.connector_token", copy, origin);
+}
+
+static bool take_reverse(struct options *options, const char *origin, const char *value)
+{
+	return options_set(options, "client.reverse", "true", origin);
 }
 
 static const struct option {
@@ -158,7 +166,11 @@ static const struct option {
 	{"--links", 0, false, ON(COMMAND_CLIENT), "client.links", NULL},
 	{"--publish", 0, false, ON(COMMAND_CLIENT), NULL, options_publish},
 	{"--visit", 0, false, ON(COMMAND_CLIENT), NULL, options_visit},
-	{"--socks", 0, false, ON(COMMAND_CLIENT), NULL, take_later},
+	{"--socks", 0, false, ON(COMMAND_CLIENT), "client.socks5.listen_addr", NULL},
+	{"--reverse", 0, true, ON(COMMAND_CLIENT), NULL, take_reverse},
+	{"--connector-token", 0, false, ON(COMMAND_CLIENT), NULL, take_connector_token},
+	{"--token-file", 0, false, ON(COMMAND_CLIENT), "client.token_file", NULL},
+	{"--threads", 0, false, ON(COMMAND_CLIENT), "client.threads", NULL},
 	{"--out-dir", 0, false, ON(COMMAND_CERT), NULL, take_out_dir},
 	{"--days", 0, false, ON(COMMAND_CERT), NULL, take_days},
 	{"--help", 'h', true, ALL, NULL, take_help},
@@ -223,6 +235,9 @@ static bool choose(struct options *options, int argc, char **argv, int *place)
 		}
 		options->command = find_command(argv[i]);
 		*place = i;
+		if (options->command == COMMAND_LINKSOCKS)
+			return options_fail(options,
+					    "linksocks comes first: tunnel linksocks COMMAND [FLAGS]");
 		if (options->command != COMMAND_COUNT)
 			return true;
 		options->command = COMMAND_RUN;
@@ -337,12 +352,30 @@ static bool hide_urls(struct options *options, int argc, char **argv)
 	return true;
 }
 
-static bool has_setting(const struct options *options, const char *key)
+static const char *setting(const struct options *options, const char *key)
 {
 	for (size_t i = 0; i < options->setting_count; i++)
 		if (strcmp(options->settings[i].key, key) == 0)
-			return true;
-	return false;
+			return options->settings[i].value;
+	return NULL;
+}
+
+static bool complete_client(struct options *options)
+{
+	if (!setting(options, "client.gateway_addr"))
+		return options_fail(options, "give the line that the gateway prints: tunnel client "
+					     "tls-tunnel://KEY@HOST:PORT?pin=...");
+	if (strcmp(setting(options, "client.protocol"), "linksocks") == 0)
+		return true;
+	if (setting(options, "client.socks5.listen_addr"))
+		return options_fail(options, "--socks is not in this version for tls-tunnel://");
+	if (!setting(options, "client.auth_key") && !setting(options, "client.auth_key_file"))
+		return options_fail(options, "the URL has no key: tls-tunnel://KEY@HOST:PORT, or give "
+					     "--auth-key-file FILE");
+	if (!options->publish_count && !options->visit_count)
+		return options_fail(options, "nothing to do: give --publish NAME=PORT:HOST:PORT or "
+					     "--visit NAME:PORT=HOST:PORT");
+	return true;
 }
 
 /* What a command cannot do without. */
@@ -353,19 +386,7 @@ static bool complete(struct options *options)
 	case COMMAND_RUN:
 		return options->config_file || options_set(options, "gateway", NULL, "gateway");
 	case COMMAND_CLIENT:
-		if (!has_setting(options, "client.gateway_addr"))
-			return options_fail(
-			    options,
-			    "give the line that the gateway prints: tunnel client tls-tunnel://KEY@HOST:PORT"
-			    "?pin=...");
-		if (!has_setting(options, "client.auth_key") &&
-		    !has_setting(options, "client.auth_key_file"))
-			return options_fail(options, "the URL has no key: tls-tunnel://KEY@HOST:PORT, or "
-						     "give --auth-key-file FILE");
-		if (!options->publish_count && !options->visit_count)
-			return options_fail(options, "nothing to do: give --publish NAME=PORT:HOST:PORT or "
-						     "--visit NAME:PORT=HOST:PORT");
-		return true;
+		return complete_client(options);
 	case COMMAND_CHECK:
 		return options->config_file || options_fail(options, "give the file: tunnel check FILE");
 	case COMMAND_CERT:
@@ -375,14 +396,19 @@ static bool complete(struct options *options)
 	}
 }
 
-bool options_parse(struct options *options, int argc, char **argv, char why[OPTIONS_WHY_SIZE])
+void options_begin(struct options *options, char why[OPTIONS_WHY_SIZE])
 {
-	int command_at;
 	memset(options, 0, sizeof *options);
 	options->out_dir = ".";
 	options->days = 3650;
 	options->why = why;
 	why[0] = 0;
+}
+
+bool options_parse(struct options *options, int argc, char **argv, char why[OPTIONS_WHY_SIZE])
+{
+	int command_at;
+	options_begin(options, why);
 	return hide_urls(options, argc, argv) && choose(options, argc, argv, &command_at) &&
 	       walk(options, argc, argv, command_at) && complete(options);
 }

@@ -14,7 +14,9 @@ enum {
 	OPTIONS_WHY_SIZE = 512,
 	OPTIONS_HOSTS_MAX = 64,
 	OPTIONS_LIST_MAX = 256,              /* --publish and --visit, each */
-	OPTIONS_SETTINGS_MAX = 32 + 8 * OPTIONS_LIST_MAX,
+	OPTIONS_REMARKS_MAX = 8,
+	OPTIONS_RULES_MAX = 64,              /* --access-allow and --access-deny, each */
+	OPTIONS_SETTINGS_MAX = 48 + 2 * OPTIONS_RULES_MAX + 8 * OPTIONS_LIST_MAX,
 	OPTIONS_TEXT_SIZE = 64 * 1024,       /* copies, made from argv */
 };
 
@@ -27,9 +29,20 @@ enum command {
 	COMMAND_CERT,
 	COMMAND_TOKEN,
 	COMMAND_DOCTOR,
+	COMMAND_LINKSOCKS,                   /* the original's program: linksocks_options.h */
 	COMMAND_VERSION,
 	COMMAND_HELP,
 	COMMAND_COUNT
+};
+
+/* What a call of the original's program asks for. */
+enum linksocks_mode {
+	LINKSOCKS_MODE_HELP,
+	LINKSOCKS_MODE_VERSION,
+	LINKSOCKS_MODE_SERVER,
+	LINKSOCKS_MODE_CLIENT,
+	LINKSOCKS_MODE_CONNECTOR,
+	LINKSOCKS_MODE_PROVIDER,
 };
 
 struct options {
@@ -42,6 +55,10 @@ struct options {
 	unsigned days;                       /* cert; 3650 */
 	unsigned verbose;                    /* how often -v was given */
 	size_t publish_count, visit_count;
+	enum linksocks_mode linksocks;       /* COMMAND_LINKSOCKS; with `help`: of which mode */
+	bool linksocks_help;
+	const char *remarks[OPTIONS_REMARKS_MAX]; /* to be told on stderr before it runs */
+	size_t remark_count;
 	struct config_setting settings[OPTIONS_SETTINGS_MAX];
 	size_t setting_count;
 	char text[OPTIONS_TEXT_SIZE];

@@ -35,29 +35,42 @@ static bool decode(char *text)
 	return true;
 }
 
-static bool is_word(struct slice slice, const char *const *words)
-{
-	for (; *words; words++)
-		if (slice_is(slice, *words))
-			return true;
-	return false;
-}
+static const struct scheme {
+	const char *name;
+	const char *protocol;                /* NULL: not in this version */
+	const char *secret;                  /* the setting that is made of what stands before the @ */
+	uint16_t port;                       /* where none is given */
+	bool path, plaintext;
+} schemes[] = {
+	{"tls-tunnel", "tls-tunnel", "client.auth_key", 8443, false, false},
+	{"linksocks", "linksocks", "client.token", 8443, true, false},
+	{"linksocks+ws", "linksocks", "client.token", 8765, true, true},
+	{"tls-tunnel+wss", NULL, NULL, 0, false, false},
+	{"tls-tunnel+http2", NULL, NULL, 0, false, false},
+	{"anyproxy", NULL, NULL, 0, false, false},
+};
 
-static bool take_scheme(struct options *options, const char *url, const char **rest)
+/* NULL: it has been said why. */
+static const struct scheme *take_scheme(struct options *options, const char *url, const char **rest)
 {
-	static const char *const schemes_later[] = {"tls-tunnel+wss", "tls-tunnel+http2", "linksocks",
-						    "linksocks+ws",   "anyproxy",	  NULL};
 	const char *end = strstr(url, "://");
-	if (!end)
-		return options_fail(options, "give the gateway as a URL: tls-tunnel://KEY@HOST:PORT");
-	struct slice scheme = between(url, end);
-	if (is_word(scheme, schemes_later))
-		return options_fail(options, "%.*s:// is not in this version", (int)scheme.size, url);
-	if (!slice_is(scheme, "tls-tunnel"))
-		return options_fail(options, "%.*s:// is no scheme of ours; use tls-tunnel://",
-				    (int)size_min(scheme.size, 40), url);
-	*rest = end + 3;
-	return true;
+	if (!end) {
+		options_fail(options, "give the gateway as a URL: tls-tunnel://KEY@HOST:PORT");
+		return NULL;
+	}
+	struct slice name = between(url, end);
+	for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+		if (!slice_is(name, schemes[i].name))
+			continue;
+		*rest = end + 3;
+		if (schemes[i].protocol)
+			return &schemes[i];
+		options_fail(options, "%s:// is not in this version", schemes[i].name);
+		return NULL;
+	}
+	options_fail(options, "%.*s:// is no scheme of ours; use tls-tunnel:// or linksocks://",
+		     (int)size_min(name.size, 40), url);
+	return NULL;
 }
 
 /* One NAME=VALUE of the query. */
@@ -89,48 +102,58 @@ static bool take_query(struct options *options, const char *query)
 	return true;
 }
 
-/* HOST, HOST:PORT, [V6] or [V6]:PORT; the port is 8443 where none is given. */
-static bool take_gateway(struct options *options, struct slice host)
+/* HOST, HOST:PORT, [V6] or [V6]:PORT. */
+static bool take_gateway(struct options *options, const struct scheme *scheme, struct slice host)
 {
 	char text[HOST_SIZE + 8];
 	if (!host.size || host.size >= HOST_SIZE)
-		return options_fail(options, "the URL has no host: tls-tunnel://KEY@HOST:PORT");
+		return options_fail(options, "the URL has no host: %s://KEY@HOST:PORT", scheme->name);
 	text_copy(text, sizeof text, host);
 	const char *colon = strrchr(text, ':');
 	bool has_port = colon && (text[0] != '[' || colon[-1] == ']');
 	if (!has_port)
-		snprintf(text + host.size, sizeof text - host.size, ":8443");
+		snprintf(text + host.size, sizeof text - host.size, ":%u", scheme->port);
 	char *copy = options_copy(options, slice_of(text));
 	return copy && options_set(options, "client.gateway_addr", copy, "URL");
 }
 
-static bool take_key(struct options *options, struct slice key)
+static bool take_key(struct options *options, const struct scheme *scheme, struct slice key)
 {
 	char *copy = options_copy(options, key);
 	if (!copy)
 		return false;
 	if (!*copy || !decode(copy))
 		return options_fail(options, "the URL's key is empty or has a %% without two hex digits");
-	return options_set(options, "client.auth_key", copy, "URL");
+	return options_set(options, scheme->secret, copy, "URL");
+}
+
+static bool take_path(struct options *options, struct slice path)
+{
+	char *copy = options_copy(options, path);
+	return copy && options_set(options, "client.path", copy, "URL");
 }
 
 bool options_url(struct options *options, const char *url)
 {
 	const char *rest = url;
-	if (!take_scheme(options, url, &rest))
+	const struct scheme *scheme = take_scheme(options, url, &rest);
+	if (!scheme)
 		return false;
 	for (size_t i = 0; i < options->setting_count; i++)
 		if (strcmp(options->settings[i].key, "client.gateway_addr") == 0)
 			return options_fail(options, "one URL is taken; several gateways go into a file");
 	const char *end = rest + strcspn(rest, "/?#");
 	const char *at = memrchr(rest, '@', (size_t)(end - rest));
-	const char *query = *end == '/' ? end + 1 : end;
-	if (*query && *query != '?')
-		return options_fail(options, "the URL has a path, which tls-tunnel:// does not take");
-	if (at && !take_key(options, between(rest, at)))
+	const char *query = end + strcspn(end, "?#");
+	bool path = query > end + 1;
+	if ((path && !scheme->path) || *query == '#')
+		return options_fail(options, "the URL has a path, which %s:// does not take", scheme->name);
+	if (at && !take_key(options, scheme, between(rest, at)))
 		return false;
-	return options_set(options, "client.protocol", "tls-tunnel", "URL") &&
-	       take_gateway(options, between(at ? at + 1 : rest, end)) &&
+	return options_set(options, "client.protocol", scheme->protocol, "URL") &&
+	       (!path || take_path(options, between(end, query))) &&
+	       (!scheme->plaintext || options_set(options, "client.plaintext", "true", "URL")) &&
+	       take_gateway(options, scheme, between(at ? at + 1 : rest, end)) &&
 	       take_query(options, *query ? query + 1 : query);
 }
 

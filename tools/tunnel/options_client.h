@@ -7,7 +7,8 @@
 
 #include "tools/tunnel/options.h"
 
-/* options.c. Both give false (NULL) for what cannot be. */
+/* options.c. All but the first give false (NULL) for what cannot be. */
+void options_begin(struct options *options, char why[OPTIONS_WHY_SIZE]);
 bool options_fail(struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *options_copy(struct options *options, struct slice text);
 bool options_set(struct options *options, const char *key, const char *value, const char *origin);
@@ -16,5 +17,8 @@ bool options_set(struct options *options, const char *key, const char *value, co
 bool options_url(struct options *options, const char *url);
 bool options_publish(struct options *options, const char *origin, const char *value);
 bool options_visit(struct options *options, const char *origin, const char *value);
+
+/* linksocks_settings.c: what ws://HOST[:PORT][/PATH][?QUERY] says of the gateway, by the original's rules. */
+bool linksocks_set_url(struct options *options, const char *url, const char *origin);
 
 #endif
