@@ -13,6 +13,7 @@ static struct bufpool pool;
 static struct writer writer;
 static struct session session;
 static bool seal_is_full;
+static size_t header_size; /* what `cutting` keeps of its frame */
 static uint32_t seals;
 
 static enum status seal(struct session *self, void *state, struct writer *at)
@@ -27,6 +28,20 @@ static enum status seal(struct session *self, void *state, struct writer *at)
 
 static const struct carrier bare = {.name = "bare", .seal = seal};
 static const struct carrier framed = {.name = "framed", .seal = seal, .frame_room = 2};
+
+/* A header of that size at the end of its room; 9: the message is dropped. */
+static enum status seal_cut(struct session *self, void *state, struct writer *at)
+{
+	if (header_size == 9) {
+		writer_drop(at);
+		return STATUS_OK;
+	}
+	memcpy(at->frame, "01234567", 8);
+	writer_frame_end(at, header_size);
+	return STATUS_OK;
+}
+
+static const struct carrier cutting = {.name = "cutting", .seal = seal_cut, .frame_room = 8};
 
 static void begin(const struct carrier *carrier)
 {
@@ -77,7 +92,7 @@ static void small_pieces_are_copied(void **state)
 	assert_int_equal(writer_end(&writer), STATUS_OK);
 	assert_ptr_equal(writer.parts[1].piece.bytes.at, buf->bytes);
 	assert_int_equal(buf->refs, 2);
-	assert_int_equal(pool.bytes_copied, 3);  /* no header, nothing that is referenced */
+	assert_int_equal(pool.bytes_copied, 3); /* no header, nothing that is referenced */
 	buf_unref(buf);
 	end();
 }
@@ -162,9 +177,69 @@ static void long_copies_are_whole(void **state)
 	end();
 }
 
+/* Of the room for a frame only its end is sent, in one part with what lies behind it. */
+static void frames_are_cut(void **state)
+{
+	static const char *const texts[] = {"ab",      "7ab",	   "67ab",	"567ab",     "4567ab",
+					    "34567ab", "234567ab", "1234567ab", "01234567ab"};
+	for (header_size = 0; header_size <= 8; header_size++) {
+		for (int referenced = 0; referenced < 2; referenced++) {
+			char text[2000];
+			begin(&cutting);
+			struct buf *buf = buf_acquire(&pool, 1000);
+			memset(buf->bytes, 'x', 1000);
+			for (int i = 0; i < 2; i++) {
+				writer_begin(&writer, CHUNK_BYTES);
+				if (!referenced || i)
+					writer_copy(&writer, slice_of("ab"));
+				if (referenced)
+					writer_piece(&writer, (struct piece){buf, {buf->bytes, 700}});
+				assert_int_equal(writer_message_size(&writer),
+						 referenced ? 700 + 2 * (size_t)i : 2);
+				assert_int_equal(writer_end(&writer), STATUS_OK);
+				assert_true(writer.parts[writer.count - 1].last);
+			}
+			if (!referenced) {
+				strcpy(text, texts[header_size]);
+				strcat(text, texts[header_size]);
+				assert_int_equal(writer.count, 2);
+			} else {
+				memset(text, 'x', sizeof text);
+				memcpy(text, texts[header_size], header_size);
+				memcpy(text + header_size + 700, texts[header_size], header_size + 2);
+				text[2 * header_size + 1402] = 0;
+				assert_int_equal(writer.count, header_size ? 4 : 3);
+			}
+			assert_said(text);
+			buf_unref(buf);
+			end();
+		}
+	}
+}
+
+static void a_dropped_message_is_nothing(void **state)
+{
+	begin(&cutting);
+	header_size = 2;
+	writer_begin(&writer, CHUNK_BYTES);
+	writer_copy(&writer, slice_of("first"));
+	assert_int_equal(writer_end(&writer), STATUS_OK);
+	header_size = 9;
+	writer_begin(&writer, CHUNK_BYTES);
+	writer_copy(&writer, slice_of("never"));
+	assert_int_equal(writer_end(&writer), STATUS_OK);
+	assert_said("67first");
+	header_size = 2;
+	writer_begin(&writer, CHUNK_PING); /* may be empty */
+	assert_int_equal(writer_end(&writer), STATUS_OK);
+	assert_said("67first67");
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(frames_are_cut),	       cmocka_unit_test(a_dropped_message_is_nothing),
 	    cmocka_unit_test(small_pieces_are_copied), cmocka_unit_test(empty_messages_are_nothing),
 	    cmocka_unit_test(full_seal_rolls_back),    cmocka_unit_test(too_many_parts_roll_back),
 	    cmocka_unit_test(no_memory_is_told),       cmocka_unit_test(long_copies_are_whole),
