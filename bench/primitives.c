@@ -265,6 +265,7 @@ int main(int argument_count, char **arguments)
 	bench.program = arguments[0];
 	add_set(&bench, &primitives_tls);
 	add_set(&bench, &primitives_core);
+	add_set(&bench, &primitives_codec);
 	add_set(&bench, &primitives_ring);
 	int status = parse(&bench, argument_count, arguments);
 	if (status >= 0)

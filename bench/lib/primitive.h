@@ -33,7 +33,7 @@ struct primitive_set {
 	uint32_t count;
 };
 
-extern const struct primitive_set primitives_tls, primitives_core, primitives_ring;
+extern const struct primitive_set primitives_tls, primitives_core, primitives_codec, primitives_ring;
 
 static inline int64_t primitive_clock_ns(clockid_t clock)
 {
