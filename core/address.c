@@ -160,19 +160,48 @@ const char *address_format(const struct address *address, char text[ADDRESS_TEXT
 	return text;
 }
 
+/* RFC 5952: hexadecimal groups without leading zeros, the first longest run of two zeros or more as "::". */
+static void ipv6_print(char *text, size_t room, const uint8_t *bytes)
+{
+	unsigned run = 0, run_size = 1, at = 0;
+	for (unsigned first = 0; first < 8; first++) {
+		unsigned size = 0;
+		while (first + size < 8 && !bytes[2 * (first + size)] && !bytes[2 * (first + size) + 1])
+			size++;
+		if (size > run_size) {
+			run = first;
+			run_size = size;
+		}
+	}
+	if (run_size < 2)
+		run = 8;
+	for (unsigned group = 0; group < 8; group++) {
+		unsigned value = (unsigned)(bytes[2 * group] << 8 | bytes[2 * group + 1]);
+		bool glued = group == 0 || (run < 8 && group == run + run_size);
+		if (group == run) {
+			at += (unsigned)snprintf(text + at, room - at, "::");
+			group += run_size - 1;
+			continue;
+		}
+		at += (unsigned)snprintf(text + at, room - at, "%s%x", glued ? "" : ":", value);
+	}
+}
+
 const char *address_host(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	size_t used;
+	const uint8_t *bytes = address->bytes;
+	bool mapped = memcmp(bytes, mapped_prefix, sizeof mapped_prefix) == 0;
 	text[0] = 0;
-	if (address->family == ADDRESS_IPV6 && memcmp(address->bytes, mapped, sizeof mapped) == 0)
-		inet_ntop(AF_INET, address->bytes + sizeof mapped, text, INET_ADDRSTRLEN);
-	else if (address->family == ADDRESS_IPV4 || address->family == ADDRESS_IPV6)
-		inet_ntop(address->family == ADDRESS_IPV4 ? AF_INET : AF_INET6, address->bytes, text,
-			  INET6_ADDRSTRLEN);
-	used = strlen(text);
-	if (address->family == ADDRESS_IPV6 && address->scope)
-		snprintf(text + used, ADDRESS_TEXT_SIZE - used, "%%%u", address->scope);
+	if (address->family == ADDRESS_IPV6 && mapped)
+		inet_ntop(AF_INET, bytes + sizeof mapped_prefix, text, INET_ADDRSTRLEN);
+	else if (address->family == ADDRESS_IPV4)
+		inet_ntop(AF_INET, bytes, text, INET_ADDRSTRLEN);
+	if (address->family != ADDRESS_IPV6 || mapped)
+		return text;
+	ipv6_print(text, ADDRESS_TEXT_SIZE, bytes);
+	size_t size = strlen(text);
+	if (address->scope)
+		snprintf(text + size, ADDRESS_TEXT_SIZE - size, "%%%u", address->scope);
 	return text;
 }
 

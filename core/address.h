@@ -31,7 +31,8 @@ bool address_of_literal(struct address *address, const char *host, uint16_t port
 bool endpoint_parse(const char *text, char host[HOST_SIZE], uint16_t *port);
 /* As it would be parsed; always terminated. Returns `text`. */
 const char *address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
-/* The host alone, as a literal without brackets and port; "" for one that has none. Returns `text`. */
+/* The host alone, as a literal without brackets and port, in canonical text (RFC 5952); IPv4 inside IPv6 as
+ * IPv4. "" for one that has none. Returns `text`. */
 const char *address_host(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 /* 127.0.0.0/8, ::1, and what never leaves the machine: unix sockets. Not ADDRESS_ANY. */
 bool address_is_loopback(const struct address *address);

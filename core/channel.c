@@ -82,11 +82,8 @@ struct channel *channel_open(struct session *session, struct pair *pair, const s
 		return NULL;
 	channel->target = *target;
 	struct channel *asker = pair->side[0];
-	if (asker && asker->session->held) {
-		asker->session->held = false;
-		if (!link_is_linked(&asker->session->readable_link))
-			list_push(&session->hub->readable, &asker->session->readable_link);
-	}
+	if (asker)
+		session_unhold(asker->session);
 	channel_say(channel, SAYS_OPEN);
 	flow_settle(pair, 0);
 	return channel;

@@ -176,6 +176,17 @@ void session_owes(struct session *session)
 
 void session_wake(struct session *session) { session_touch(session); }
 
+void session_hold(struct session *session) { session->held = true; }
+
+void session_unhold(struct session *session)
+{
+	if (!session->held)
+		return;
+	session->held = false;
+	if (!link_is_linked(&session->readable_link))
+		list_push(&session->hub->readable, &session->readable_link);
+}
+
 void session_say(struct session *session, enum event_kind kind)
 {
 	session->says |= 1u << kind;

@@ -124,6 +124,9 @@ bool session_has_output(const struct session *session);
 void session_owes(struct session *session);
 /* What answered MORE may be asked again. */
 void session_wake(struct session *session);
+/* Nothing more is decoded until session_unhold: the peer must hear an answer first. */
+void session_hold(struct session *session);
+void session_unhold(struct session *session);
 void session_tick_at(struct session *session, struct instant at);
 /* A link that is not read because a channel of it is full: its silence is not the peer's. */
 bool session_is_held_back(const struct session *session);

@@ -8,7 +8,8 @@
  *
  * States: GREETING -> (AUTH ->) REQUEST -> OPENING -> RELAY or ASSOCIATED.
  * Limits: limits.handshake for each step before OPENING; names of 1-255 bytes without control characters.
- * Never:  answers before it has the whole step; reads on before OPENED; compares a secret (the role does).
+ * Never:  answers before it has the whole step; reads on before its role has judged a login or placed it;
+ *         compares a secret (the role does).
  */
 #ifndef PROTOCOLS_FRONTENDS_SOCKS5_H
 #define PROTOCOLS_FRONTENDS_SOCKS5_H
@@ -22,7 +23,7 @@ struct socks5_policy {
 	bool password;      /* users must log in: method 02, EVENT_AUTH, the role answers EVENT_AUTHED */
 	bool any_method;    /* without password: 05 00 also to those who did not offer method 00 */
 	bool udp;           /* false: UDP ASSOCIATE gets reply 07 */
-	uint8_t (*reply)(enum reason reason);   /* for OPENED; NULL: as RFC 1928 has it */
+	uint8_t (*reply)(enum reason reason);   /* of a refusal; NULL: as RFC 1928 has it */
 };
 
 /* By role.start. Without a call: no password, no UDP. */
