@@ -72,6 +72,7 @@ void flow_push_datagram(struct pair *pair, int side, const struct target *peer, 
 	else
 		flow->first = message;
 	flow->last = message;
+	flow->datagrams = true;
 	flow->count++;
 	flow->bytes += size;
 	if (sink) {

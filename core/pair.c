@@ -143,6 +143,8 @@ void flow_drop(struct pair *pair, int side)
 	if (size) {
 		flow->discarded += size;
 		hub_count(pair->hub, COUNTER_bytes_discarded, size);
+		if (flow->datagrams)
+			hub_count(pair->hub, COUNTER_datagrams_dropped, flow->count);
 		flow_pop(pair, side, size);
 		if (pair->side[side])            /* or a peer that writes before it reads never hears why */
 			channel_ate(pair->side[side], size);

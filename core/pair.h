@@ -30,6 +30,7 @@ struct flow {
 	enum reason reason;
 	bool end_sent;
 	bool dead;                      /* nobody wants it any more: what comes is counted and dropped */
+	bool datagrams;                 /* each message is one: core/datagram.h */
 	bool source_blocked;
 	struct instant withheld_at;     /* an EOF waits for the answer's end */
 	struct instant full_at;         /* since when the source is blocked, and */

@@ -156,8 +156,10 @@ static enum status ferry_wire_decode(struct session *session, void *state, const
 		channel_set_id(event.channel, &slot->id, sizeof slot->id);
 		event.target = &slot->target;
 	}
-	if (!event.channel)
-		return STATUS_OK;                /* it is gone here */
+	if (!event.channel) {                    /* it is gone here */
+		hub_count(session->hub, COUNTER_datagrams_dropped, event.kind == EVENT_DATAGRAM);
+		return STATUS_OK;
+	}
 	if (event.kind == EVENT_DATAGRAM)
 		event.target = &slot->target;
 	if (event.kind == EVENT_DATA || event.kind == EVENT_DATAGRAM) {

@@ -46,8 +46,10 @@ static void udp_datagram(struct session *session, void *state, const struct addr
 	struct channel *channel = session_only_channel(session);
 	struct target target = {.network = NETWORK_UDP, .port = from->port};
 	char host[ADDRESS_TEXT_SIZE];
-	if (!channel)
+	if (!channel) {
+		hub_count(session->hub, COUNTER_datagrams_dropped, 1);
 		return;
+	}
 	udp->moved_at = session->hub->now;
 	text_copy(target.host, sizeof target.host, slice_of(address_host(from, host)));
 	struct event event = {.kind = EVENT_DATAGRAM, .channel = channel, .target = &target, .pieces = &piece,

@@ -1,6 +1,7 @@
 /* tests/sim/course.c - see course.h. */
 #include "tests/sim/course.h"
 
+#include "tests/sim/associations.h"
 #include "tests/sim/spread.h"
 #include "tests/sim/world.h"
 
@@ -140,5 +141,6 @@ void course_run(void)
 	run_faults();
 	stop_all();
 	talks_check();
+	associations_check();
 	world_free();
 }

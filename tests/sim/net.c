@@ -15,6 +15,7 @@ void net_start(void)
 {
 	net = (struct net){.port = 32768};
 	list_init(&net.sockets);
+	list_init(&net.datagrams);
 	for (uint32_t i = 0; i < NET_HOSTS_MAX; i++)
 		net.hosts[i].index = i;
 	net.hosts[NET_HOSTS_MAX - 1].down = true;   /* a machine that is not there; its neighbour refuses */
@@ -23,8 +24,10 @@ void net_start(void)
 void net_end(void)
 {
 	struct link *link;
+	net_datagrams_drop(&net.datagrams);
 	while ((link = list_pull(&net.sockets)) != NULL) {
 		struct net_socket *socket = OWNER(link, struct net_socket, all_link);
+		net_datagrams_drop(&socket->datagrams);
 		free(socket->in.bytes);
 		free(socket);
 	}
@@ -54,8 +57,7 @@ struct address net_address(uint32_t host, uint16_t port)
 	return (struct address){.family = ADDRESS_IPV4, .port = port, .bytes = {10, 0, (uint8_t)host, 1}};
 }
 
-/* NULL: there is no such host. */
-static struct net_host *host_of(struct net_host *from, const struct address *address)
+struct net_host *net_host_of(struct net_host *from, const struct address *address)
 {
 	if (address->family == ADDRESS_ANY)
 		return from;
@@ -116,8 +118,28 @@ static struct net_socket *socket_create(struct net_host *host, enum net_state st
 	socket->fd = -1;
 	socket->serial = ++net.serial;
 	list_init(&socket->backlog);
+	list_init(&socket->datagrams);
 	list_push(&net.sockets, &socket->all_link);
 	return socket;
+}
+
+struct net_socket *net_socket_create(struct net_host *host, enum net_state state, bool fd, int *error)
+{
+	struct net_socket *socket = socket_create(host, state);
+	if (fd && (sim_chance(net.faults.connect_emfile) || !fd_acquire(socket))) {
+		socket->state = NET_CLOSED;
+		*error = -EMFILE;
+		return NULL;
+	}
+	return socket;
+}
+
+uint16_t net_port_draw(void)
+{
+	uint16_t port = net.port++;
+	if (net.port < 32768)
+		net.port = 32768;
+	return port;
 }
 
 static void path_draw(struct net_socket *socket, bool is_local)
@@ -142,7 +164,7 @@ static struct net_socket *listener_find(const struct net_host *host, uint16_t po
 struct net_socket *net_listen(struct net_host *host, const struct address *address, int backlog, bool fd,
 			      int *error)
 {
-	struct net_host *at = host_of(host, address);
+	struct net_host *at = net_host_of(host, address);
 	*error = 0;
 	if (at != host)
 		*error = -EADDRNOTAVAIL;
@@ -231,7 +253,7 @@ static void connect_arrived(void *object)
 	struct net_socket *socket = object;
 	if (socket->state != NET_CONNECTING)
 		return;
-	struct net_host *host = host_of(socket->host, &socket->remote);
+	struct net_host *host = net_host_of(socket->host, &socket->remote);
 	struct net_socket *listener = host->down ? NULL : listener_find(host, socket->remote.port);
 	if (host->down || (listener && listener->backlog_count >= listener->backlog_max)) {
 		sim_after(DURATION_S(SYN_RETRY_S), connect_arrived, socket);
@@ -262,7 +284,7 @@ static void connect_arrived(void *object)
 
 struct net_socket *net_connect(struct net_host *host, const struct address *address, bool fd, int *error)
 {
-	struct net_host *to = host_of(host, address);
+	struct net_host *to = net_host_of(host, address);
 	struct net_socket *socket = socket_create(host, NET_CONNECTING);
 	*error = 0;
 	if (fd && (sim_chance(net.faults.connect_emfile) || !fd_acquire(socket))) {
@@ -272,9 +294,7 @@ struct net_socket *net_connect(struct net_host *host, const struct address *addr
 		return NULL;
 	}
 	socket->remote = *address;
-	socket->local = net_address(host->index, net.port++);
-	if (net.port < 32768)
-		net.port = 32768;
+	socket->local = net_address(host->index, net_port_draw());
 	path_draw(socket, to == host);
 	struct duration way = {socket->latency_ns};
 	if (!to || (fd && sim_chance(net.faults.connect_unreachable)))
@@ -309,6 +329,7 @@ void net_close(struct net_socket *socket, bool abort)
 	sim.moved++;
 	fd_release(socket);
 	socket->changed = NULL;
+	net_datagrams_drop(&socket->datagrams);
 	while ((link = list_pull(&socket->backlog)) != NULL)
 		net_close(OWNER(link, struct net_socket, backlog_link), true);
 	socket->state = NET_CLOSED;

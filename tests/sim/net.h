@@ -5,6 +5,8 @@
  * TCP:    bytes arrive in order and later; a reset may overtake them; a socket that is closed with unread
  *         bytes, or that gets more, resets its peer; an error is told once, to whoever asks first, and
  *         afterwards there is a clean end; what is written to a socket whose peer is gone is taken and lost.
+ * UDP:    each datagram goes its own way, takes its own time, and may be lost or come twice; a socket holds
+ *         NET_DATAGRAMS_MAX.
  * Hosts:  10.0.N.1 is host N; 127.0.0.0/8 and 0.0.0.0 are the host that asks. A host that is down answers
  *         nothing at all.
  */
@@ -16,6 +18,7 @@
 #include "tests/sim/sim.h"
 
 enum { NET_HOSTS_MAX = 12, NET_FDS_MAX = 1024, NET_FLIGHTS_MAX = 64, NET_PIPE_MAX = 262144,
+	NET_DATAGRAMS_MAX = 128,
 	NET_PORT_LINK = 8443,
 	NET_PORT_SAFE = 25000 /* ports from here on are never found in use by somebody else */ };
 
@@ -28,6 +31,9 @@ struct net_faults {
 	uint32_t accept_emfile, connect_emfile, listen_in_use;         /* permille */
 	uint32_t pipe_small;         /* permille of connections with room for a few bytes only */
 	bool kernel_notices;         /* keep-alive and user timeout work */
+	/* permille of datagrams: lost, doubled; of sends that find no room; of errors told for one that found
+	 * nobody */
+	uint32_t datagrams_lost, datagrams_twice, datagrams_stuck, datagrams_icmp;
 	uint32_t breaks; /* permille of connections to NET_PORT_LINK that break after so many bytes */
 };
 
@@ -57,7 +63,17 @@ struct net_pipe {
 	int64_t wanted_ns;           /* an event is asked for then; 0: none */
 };
 
-enum net_state { NET_LISTENING, NET_CONNECTING, NET_OPEN, NET_CLOSED };
+enum net_state { NET_LISTENING, NET_CONNECTING, NET_OPEN, NET_CLOSED, NET_BOUND /* for datagrams */ };
+
+struct net_datagram {
+	struct link link;
+	struct net_host *host, *from_host;
+	uint16_t port;
+	struct address from;
+	uint32_t size;
+	uint8_t bytes[];
+};
+
 
 struct net_socket {
 	struct link all_link, backlog_link;
@@ -68,6 +84,8 @@ struct net_socket {
 	struct address local, remote;
 	struct link backlog;         /* listening */
 	uint32_t backlog_count, backlog_max;
+	struct link datagrams;       /* bound: they have come */
+	uint32_t datagram_count;
 	struct net_socket *other;    /* NULL until connected */
 	struct net_pipe in;
 	int64_t latency_ns, jitter_ns;
@@ -88,6 +106,8 @@ struct net {
 	struct net_faults faults;
 	struct net_host hosts[NET_HOSTS_MAX];
 	struct link sockets;         /* all of the run */
+	struct link datagrams;       /* on their way */
+	uint64_t datagrams_sent, datagrams_lost;
 	uint64_t serial;
 	uint16_t port;               /* the next ephemeral one */
 	const struct net_host *watched_host; /* counts in `refused` what comes there and finds no listener */
@@ -119,6 +139,21 @@ void net_reset(struct net_socket *socket);
 void net_cut(struct net_socket *socket, bool cut);
 /* The path breaks, and only this side hears of it. */
 void net_half_dead(struct net_socket *socket);
+
+/* A datagram socket, or NULL with a negative errno. */
+struct net_socket *net_bind(struct net_host *host, const struct address *address, bool fd, int *error);
+/* Bytes or -errno: -EAGAIN and `changed` will be called. */
+long net_send_to(struct net_socket *socket, const struct address *to, const void *bytes, size_t size);
+/* NULL: -EAGAIN and `changed` will be called, or an error that is told once. */
+struct net_datagram *net_recv_from(struct net_socket *socket, int *error);
+void net_datagram_free(struct net_datagram *datagram);
+void net_datagrams_drop(struct link *list);
+
+/* ---- between the files of net ---- */
+/* NULL: there is no such host. */
+struct net_host *net_host_of(struct net_host *from, const struct address *address);
+struct net_socket *net_socket_create(struct net_host *host, enum net_state state, bool fd, int *error);
+uint16_t net_port_draw(void);
 
 enum net_death { NET_DEATH_KERNEL, NET_DEATH_RESET, NET_DEATH_SILENT };
 /* The host's process is gone: its sockets are dead, what leaves them is lost, and their peers see what `how`

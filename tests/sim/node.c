@@ -9,6 +9,7 @@
 #include "protocols/tls_tunnel/wire.h"
 #include "ring/ferry.h"
 #include "ring/stream.h"
+#include "tests/sim/associations.h"
 #include "tests/sim/greeting.h"
 #include "tests/sim/refusals.h"
 #include "tests/sim/ring_sim.h"
@@ -81,6 +82,7 @@ static void populate(struct process *process, struct hub *hub)
 	check(service);
 	node->gateway.detector.tls_tunnel_service = service->index;
 	movers_create(hub, node);
+	associations_serve(hub);
 }
 
 static uint32_t allocation_fails(void *state)

@@ -1,6 +1,8 @@
 /* tests/sim/ring_sim.c - see ring_sim.h. */
 #include "tests/sim/ring_sim.h"
 
+#include "ring/ring_datagram.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -215,6 +217,57 @@ static int try_send(struct ring_sim_state *state, struct op *op)
 	return 1;
 }
 
+/* What is received is told from memory that is gone after the call, so that whoever keeps it is found. */
+static int try_recv_from(struct ring_sim_state *state, struct op *op)
+{
+	for (int count = 0; count < RING_TURN_BUFFERS; count++) {
+		int error;
+		struct net_socket *socket = net_socket_of(state->host, op->fd);
+		struct net_datagram *datagram = net_recv_from(socket, &error);
+		if (!datagram && error == -EAGAIN) {
+			op->place = AT_WAIT;
+			return count;
+		}
+		struct op_result result = {.res = error};
+		struct received received;
+		if (datagram) {
+			received.from = datagram->from;
+			received.payload = (struct slice){datagram->bytes, datagram->size};
+			result = (struct op_result){.res = (int32_t)datagram->size, .received = &received};
+		}
+		op->done(op, result);
+		net_datagram_free(datagram);
+		if (!is_armed(op))
+			return count + 1;
+	}
+	ready(state, op);
+	return RING_TURN_BUFFERS;
+}
+
+static int try_send_to(struct ring_sim_state *state, struct op *op)
+{
+	static uint8_t bytes[DATAGRAM_BUF_SIZE];
+	struct net_socket *socket = net_socket_of(state->host, op->fd);
+	for (; op->left; op->next++, op->left--) {
+		const struct ring_datagram *datagram = &op->datagrams[op->next];
+		size_t size = 0;
+		for (unsigned i = 0; i < datagram->count; i++) {
+			const struct iovec *part = &datagram->parts[i];
+			check(size + part->iov_len <= sizeof bytes);
+			memcpy(bytes + size, part->iov_base, part->iov_len);
+			size += part->iov_len;
+		}
+		long sent = net_send_to(socket, &datagram->to, bytes, size);
+		if (sent == -EAGAIN) {
+			op->place = AT_WAIT;
+			return 0;
+		}
+		op->sent += sent >= 0;
+	}
+	finish(state, op, (struct op_result){.res = (int32_t)op->sent});
+	return 1;
+}
+
 static int try_connect(struct ring_sim_state *state, struct op *op)
 {
 	int fd = op->fd;
@@ -236,7 +289,7 @@ static int try_connect(struct ring_sim_state *state, struct op *op)
 /* A cancelled op ends, unless it has something to say first. */
 static int end_cancelled(struct ring_sim_state *state, struct op *op)
 {
-	bool has_sent = op->kind == OP_SEND && op->sent > 0;
+	bool has_sent = (op->kind == OP_SEND && op->sent > 0) || op->kind == OP_SEND_TO;
 	if (op->kind == OP_CONNECT) {
 		struct net_socket *socket = net_socket_of(state->host, op->fd);
 		slot_of(state, op->fd)->out = NULL;
@@ -254,10 +307,12 @@ static int try(struct ring_sim_state *state, struct op *op)
 	if (op->cancelled)
 		tally(TALLY_cancels_late);
 	state->current = op;
-	int count = op->kind == OP_ACCEPT ? try_accept(state, op)
-		    : op->kind == OP_RECV ? try_recv(state, op)
-		    : op->kind == OP_SEND ? try_send(state, op)
-					  : try_connect(state, op);
+	int count = op->kind == OP_ACCEPT      ? try_accept(state, op)
+		    : op->kind == OP_RECV      ? try_recv(state, op)
+		    : op->kind == OP_SEND      ? try_send(state, op)
+		    : op->kind == OP_RECV_FROM ? try_recv_from(state, op)
+		    : op->kind == OP_SEND_TO   ? try_send_to(state, op)
+					       : try_connect(state, op);
 	if (state->current && op->cancelled &&
 	    op->place != AT_FINISHED) { /* it was heard too late for this time */
 		link_remove(&op->link);
@@ -421,6 +476,33 @@ static void sim_send(struct ring *ring, struct op *op, int fd, const struct iove
 	ready(state, op);
 }
 
+static int sim_bind(struct ring *ring, const struct address *address)
+{
+	struct ring_sim_state *state = state_of(ring);
+	int error;
+	struct net_socket *socket = net_bind(state->host, address, true, &error);
+	return socket ? socket->fd : error;
+}
+
+static void sim_recv_from(struct ring *ring, struct op *op, int fd) { start_in(ring, op, OP_RECV_FROM, fd); }
+
+static void sim_send_to(struct ring *ring, struct op *op, int fd, struct ring_datagram *datagrams,
+			unsigned count)
+{
+	struct ring_sim_state *state = state_of(ring);
+	struct slot *slot = slot_of(state, fd);
+	struct net_socket *socket = net_socket_of(state->host, fd);
+	check(!slot->out && count > 0 && count <= RING_DATAGRAMS);
+	op_begin(state, op, OP_SEND_TO, fd);
+	slot->out = op;
+	op->datagrams = datagrams;
+	op->next = op->sent = 0;
+	op->left = count;
+	socket->owner = state;
+	socket->changed = socket_changed;
+	ready(state, op);
+}
+
 static void sim_connect(struct ring *ring, struct op *op, const struct address *address)
 {
 	struct ring_sim_state *state = state_of(ring);
@@ -546,6 +628,9 @@ const struct ring_table ring_sim = {
     .connect = sim_connect,
     .recv = sim_recv,
     .send = sim_send,
+    .bind = sim_bind,
+    .recv_from = sim_recv_from,
+    .send_to = sim_send_to,
     .cancel = sim_cancel,
     .shutdown = sim_shutdown,
     .close = sim_close,

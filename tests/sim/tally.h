@@ -16,6 +16,11 @@
 	X(cancels_late)	    /* not heard at once */                                                          \
 	X(multishots_ended) /* with a result, without a reason */                                            \
 	X(receives_starved) /* ENOBUFS */                                                                    \
+	X(datagrams_lost)                                                                                    \
+	X(datagrams_twice)                                                                                   \
+	X(datagrams_stuck)   /* no room to send */                                                           \
+	X(datagrams_back)    /* came back to a user, as they were */                                         \
+	X(datagrams_crowded) /* no room to receive */                                                        \
 	X(accepts_emfile)                                                                                    \
 	X(connects_emfile) X(ports_in_use) X(connects_refused) X(connects_lost) X(connects_unreachable)      \
 	    X(allocations_failed) X(names_unknown) X(names_late) X(resets) X(resets_overtaking) X(paths_cut) \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "protocols/tls_tunnel/wire.h"
+#include "tests/sim/associations.h"
 #include "tests/sim/ring_sim.h"
 
 enum { STEPS_MAX = 6000000, STEP_NS_MAX = 20000, LINKS_DRAWN_MAX = 5 };
@@ -43,6 +44,7 @@ static void limits_draw(struct limits *limits)
 	if (sim_below(4) == 0)
 		limits->session_bytes = (size_t)sim_log_uniform(16384, 1 << 20);
 	limits->http_idle = DURATION_S(300);
+	limits->udp_idle = DURATION_S(5 + sim_below(50));
 	if (sim.scenario != SCENARIO_LIMITS)
 		return;
 	limits->channels_per_session = 1 + (uint32_t)sim_below(sim_below(2) ? 12 : 200);
@@ -217,6 +219,11 @@ static void knobs_draw(struct knobs *knobs)
 	ring_sim_faults = (struct ring_sim_faults){.late = sim_below(2) ? (uint32_t)sim_below(300) : 0,
 						   .lost_race = (uint32_t)sim_below(500),
 						   .ends = sim_below(2) ? (uint32_t)sim_below(100) : 0};
+	knobs->associations = sim_below(3) == 0;
+	net.faults.datagrams_lost = sim_below(2) ? (uint32_t)sim_below(200) : 0;
+	net.faults.datagrams_twice = sim_below(2) && !knobs->strict ? (uint32_t)sim_below(200) : 0;
+	net.faults.datagrams_stuck = sim_below(2) ? (uint32_t)sim_below(300) : 0;
+	net.faults.datagrams_icmp = knobs->strict ? 0 : (uint32_t)sim_below(1000);
 }
 
 void world_build(void)
@@ -224,6 +231,7 @@ void world_build(void)
 	memset(&world, 0, sizeof world);
 	net_start();
 	peers_start();
+	associations_start();
 	resolve_start();
 	knobs_draw(&world.knobs);
 	uint32_t clients =

@@ -44,6 +44,7 @@ struct knobs {
 	bool tls, rude, contest, strict, stock;
 	bool links;                  /* clients may ask for several */
 	bool crowd;                  /* all users come at once */
+	bool associations;           /* some send datagrams: associations.h */
 	uint32_t users;
 	uint32_t pause;              /* permille of turns after which a worker sleeps for a while */
 	int64_t pause_ns;
