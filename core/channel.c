@@ -172,7 +172,7 @@ void channel_wake(struct channel *channel)
 	}
 	struct session *session = channel->session;
 	channel_stall(channel, stall_of(channel));
-	list_push(channel->turn_left ? &session->fresh : &session->active, &channel->active_link);
+	list_push(channel->turn_left > 0 ? &session->fresh : &session->active, &channel->active_link);
 	session->speakers++;
 	session_touch(session);
 }

@@ -37,8 +37,7 @@ struct channel {
 	bool opener;                    /* we said OPEN */
 	bool open_sent, in_done, out_done;
 	bool paced;                     /* what waits for it may have to wait longer: core/pace.h */
-	uint8_t stall;                  /* enum stall: what it waits for, */
-	struct instant stalled_at;      /* and since when */
+	uint8_t stall;                  /* enum stall: what it waits for */
 	enum reason reason;             /* OPENED */
 	char *text;                     /* OPENED: refusal for people, CHANNEL_TEXT_SIZE bytes or NULL */
 	uint8_t *long_id;               /* an id that does not fit in id_link, CHANNEL_ID_MAX bytes or NULL */
@@ -49,7 +48,8 @@ struct channel {
 	uint64_t window;                /* granted, held here and consumed together: core/window.h */
 	struct instant judged_at;       /* when the window was judged last */
 	uint32_t judged_bytes;          /* granted again since */
-	uint32_t turn_left;             /* bytes of its turn that it has not said yet */
+	int32_t turn_left;              /* bytes of its turn that are not said yet; negative: of the next */
+	struct instant stalled_at;      /* since when `stall` is as it is */
 	struct instant not_before;      /* DATA is held back until then: channel_hold */
 	struct target target;           /* what it opens, or what the peer asked for */
 	_Alignas(8) uint8_t wire[];     /* wire->channel_size */

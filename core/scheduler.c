@@ -5,8 +5,9 @@
  * in few large writes. A channel that has said its turn's worth waits on the active list, round robin; one
  * that has not, because it had nothing more to say, is fresh when it speaks again and goes before those. So
  * an exchange of small messages waits for one turn of one heavy channel at most, and for a round of them once
- * in CHANNEL_TURN bytes of its own. FRESH_MAX keeps a flood of short channels from starving the rest. All or
- * nothing: what encode did not take is asked again when there is room.
+ * in CHANNEL_TURN bytes of its own. A whole message may be longer than a turn: its channel then sits out
+ * those that it has had. FRESH_MAX keeps a flood of short channels from starving the rest. All or nothing:
+ * what encode did not take is asked again when there is room.
  */
 #include "core/datagram.h"
 #include "core/stall.h"
@@ -179,6 +180,14 @@ static enum status say_controls(struct session *session, struct writer *writer)
 
 /* ---- the data lane ---- */
 
+/* A whole message that is longer than the turn is taken off the next ones. The last frame of a byte stream's
+ * turn is not: every turn has one. */
+static void turn_ate(struct channel *channel, size_t size)
+{
+	bool whole = channel->traits & TRAIT_WHOLE;
+	channel->turn_left -= (int32_t)(whole ? size : size_min(size, (size_t)channel->turn_left));
+}
+
 /* One datagram is one event, with no regard to credit; what cannot be said now waits in the flow. */
 static enum status say_datagram(struct session *session, struct writer *writer, struct channel *channel)
 {
@@ -190,7 +199,7 @@ static enum status say_datagram(struct session *session, struct writer *writer, 
 	if (status != STATUS_OK)
 		return status;
 	hub_count(session->hub, COUNTER_bytes_out, event.size);
-	channel->turn_left -= (uint32_t)size_min(event.size + DATAGRAM_COST, channel->turn_left);
+	turn_ate(channel, event.size + DATAGRAM_COST);
 	session->fresh_left -= (uint32_t)size_min(event.size + DATAGRAM_COST, session->fresh_left);
 	flow_pull_datagram(channel->pair, !channel->side);
 	return STATUS_OK;
@@ -210,7 +219,7 @@ static enum status say_data(struct session *session, struct writer *writer, stru
 	if (status != STATUS_OK)
 		return status;
 	hub_count(session->hub, COUNTER_bytes_out, event.size);
-	channel->turn_left -= (uint32_t)size_min(event.size, channel->turn_left);
+	turn_ate(channel, event.size);
 	session->fresh_left -= (uint32_t)size_min(event.size, session->fresh_left);
 	channel_sent(channel, event.size);
 	return STATUS_OK;
@@ -227,7 +236,7 @@ static enum status say_turn(struct session *session, struct writer *writer, stru
 	enum status status;
 	do
 		status = say_data(session, writer, channel);
-	while (status == STATUS_OK && session->state == SESSION_OPEN && channel->turn_left &&
+	while (status == STATUS_OK && session->state == SESSION_OPEN && channel->turn_left > 0 &&
 	       has_data(channel) && !writer_is_full(writer));
 	return status;
 }
@@ -251,15 +260,18 @@ static enum status say_last(struct session *session, struct writer *writer, stru
 static enum status visit(struct session *session, struct writer *writer, struct channel *channel,
 			 struct link *list)
 {
-	bool gone = false;
-	if (!channel->turn_left)
-		channel->turn_left = CHANNEL_TURN;
-	enum status status = channel->pair->flow[!channel->side].bytes
-				 ? say_turn(session, writer, channel)
-				 : say_last(session, writer, channel, &gone);
+	bool gone = false, bytes = channel->pair->flow[!channel->side].bytes;
+	if (channel->turn_left <= 0)
+		channel->turn_left += CHANNEL_TURN;
+	if (channel->turn_left <= 0 && bytes) {  /* it has had this turn already */
+		channel_wake(channel);
+		return STATUS_OK;
+	}
+	enum status status = bytes ? say_turn(session, writer, channel)
+				   : say_last(session, writer, channel, &gone);
 	if (gone)
 		return status;
-	bool cut = status == STATUS_FULL || (writer_is_full(writer) && channel->turn_left);
+	bool cut = status == STATUS_FULL || (writer_is_full(writer) && channel->turn_left > 0);
 	if (cut && channel_is_ready(channel)) {  /* goes on when there is room, before all others */
 		channel_wait(channel, list);
 		if (writer->starved)
