@@ -55,8 +55,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	session_end(link_session, REASON_STOPPING, NULL, false);
-	bury();
+	while (!list_is_empty(&hub.sessions)) {
+		session_end(OWNER(hub.sessions.next, struct session, hub_link), REASON_STOPPING, NULL, false);
+		bury();
+	}
 	struct link *link;
 	while ((link = list_pull(&hub.requests)) != NULL) {
 		struct request *request = OWNER(link, struct request, link);
@@ -65,7 +67,6 @@ static int teardown(void **state)
 		else
 			memory_release(&hub.memory, request, sizeof(struct dial));
 	}
-	bury();
 	hub_fini(&hub);
 	acl_rule_fini(&deny[0]);
 	acl_rule_fini(&deny[1]);
