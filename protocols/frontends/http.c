@@ -1,0 +1,472 @@
+/* protocols/frontends/http.c - a conn of HTTP exchanges; see http.h. */
+#include "protocols/frontends/http.h"
+
+#include <stdio.h>
+
+#include "core/hub.h"
+#include "core/secret.h"
+#include "core/writer.h"
+#include "protocols/codecs/http1.h"
+
+enum {
+	LINE_MAX = 256,                  /* of a chunk's size with its extensions */
+	TRAILER_MAX = 4096,
+	GROW_MIN = 1024,
+	BODY_STEP = 16 * 1024,           /* of an answer, in one message of the writer */
+	ANSWER_HEAD_MAX = 512,
+};
+
+/* A request goes from HEAD over its body to ASKED; the answer leads back to HEAD. */
+enum http_state {
+	HTTP_HEAD,
+	HTTP_BODY,
+	HTTP_CHUNK_SIZE,
+	HTTP_CHUNK,
+	HTTP_CHUNK_END,
+	HTTP_TRAILER,
+	HTTP_ASKED,
+};
+
+struct http {
+	enum http_state state;
+	unsigned refusal;                /* a status that ends the conn, owed; 0: none */
+	bool close, head_only, expects, continues;
+	struct buf *head, *body;         /* from the pool; wiped when they are given back */
+	size_t left;                     /* of the body or of a chunk */
+	size_t line_size;                /* of the line or the trailer so far */
+	uint8_t last;                    /* byte of a line */
+	bool size_done, has_digit, extends; /* of a chunk's size */
+	size_t answered;                 /* bytes of the answer's body that have been written */
+	bool answer_begun;
+	struct http_exchange exchange;
+};
+
+/* ---- memory ---- */
+
+static void release(struct buf **buf)
+{
+	if (*buf)
+		secret_wipe((*buf)->bytes, (*buf)->used); /* keys and tokens went through it */
+	buf_unref(*buf);
+	*buf = NULL;
+}
+
+/* Puts bytes behind what is there. False: no memory. */
+static bool append(struct session *session, struct buf **buf, struct slice bytes)
+{
+	struct buf *old = *buf;
+	size_t used = old ? old->used : 0, size = used + bytes.size;
+	if (!old || old->size < size) {
+		struct buf *grown = buf_acquire(&session->hub->bufs, size_max(GROW_MIN, size + used));
+		if (!grown)
+			return false;
+		if (used)
+			memcpy(grown->bytes, old->bytes, used);
+		grown->used = (uint32_t)used;
+		release(buf);
+		*buf = grown;
+	}
+	if (bytes.size)
+		memcpy((*buf)->bytes + used, bytes.at, bytes.size);
+	(*buf)->used = (uint32_t)size;
+	return true;
+}
+
+/* ---- requests ---- */
+
+static enum status refuse(struct session *session, struct http *http, unsigned status, const char *why)
+{
+	http->refusal = status;
+	session_owes(session);
+	return session_fault(session, why);
+}
+
+/* The target in its parts; of a whole URL, which a client of a proxy sends, what stands behind the host. */
+static void take_target(struct http_exchange *exchange, struct slice target)
+{
+	struct slice path = target;
+	bool whole = path.size > 7 && (memcmp(path.at, "http://", 7) == 0);
+	if (whole) {
+		const uint8_t *slash = memchr(path.at + 7, '/', path.size - 7);
+		size_t skip = slash ? (size_t)(slash - path.at) : path.size;
+		path = slash ? (struct slice){slash, path.size - skip} : slice_of("/");
+	}
+	const uint8_t *mark = memchr(path.at, '?', path.size);
+	exchange->path = (struct slice){path.at, mark ? (size_t)(mark - path.at) : path.size};
+	if (mark)
+		exchange->query = (struct slice){mark + 1, path.size - exchange->path.size - 1};
+}
+
+/* At most 18 digits, as the codec has it. */
+static uint64_t length_of(struct slice digits)
+{
+	uint64_t length = 0;
+	for (size_t i = 0; i < digits.size; i++)
+		length = 10 * length + (uint64_t)(digits.at[i] - '0');
+	return length;
+}
+
+static enum status ask(struct session *session, struct http *http)
+{
+	struct http_exchange *exchange = &http->exchange;
+	struct event event = {.kind = EVENT_REQUEST, .exchange = exchange};
+	if (http->body)
+		exchange->body = (struct slice){http->body->bytes, http->body->used};
+	http->state = HTTP_ASKED;
+	http->answered = 0;
+	http->answer_begun = http->expects = http->continues = false;
+	session->blocked = true;                 /* until it is answered: pipelined requests wait */
+	return session_deliver(session, &event);
+}
+
+static enum status expect_body(struct session *session, struct http *http, const struct head *head)
+{
+	struct slice length = http1_field(head, "content-length");
+	struct slice expect = http1_field(head, "expect");
+	bool chunked = http1_field(head, "transfer-encoding").at != NULL;
+	uint64_t size = length_of(length);
+	if (size > HTTP_BODY_MAX)
+		return refuse(session, http, 413, "the body is too long");
+	if (expect.at && head->minor && !http1_has_token(head, "expect", "100-continue"))
+		return refuse(session, http, 417, "the request expects what is not known here");
+	http->expects = expect.at && head->minor && (size || chunked);
+	session_tick_at(session, instant_after(session->hub->now, session->hub->limits->http_idle));
+	http->left = size;
+	http->line_size = 0;
+	http->size_done = http->has_digit = http->extends = false;
+	http->state = chunked ? HTTP_CHUNK_SIZE : HTTP_BODY;
+	return size || chunked ? STATUS_OK : ask(session, http);
+}
+
+static enum status take_head(struct session *session, struct http *http, const struct head *head)
+{
+	struct http_exchange *exchange = &http->exchange;
+	if (head->status)
+		return refuse(session, http, 400, "an answer where a request belongs");
+	*exchange = (struct http_exchange){.method = head->method,
+					   .api_key = http1_field(head, "x-api-key")};
+	take_target(exchange, head->path);
+	http->head_only = slice_is(head->method, "HEAD");
+	http->close = !head->minor || http1_has_token(head, "connection", "close");
+	return expect_body(session, http, head);
+}
+
+/* A head is parsed when a line has become complete, so that a slow one does not cost more than a fast one. */
+static enum status hear_head(struct session *session, struct http *http, struct slice *bytes)
+{
+	size_t before = http->head ? http->head->used : 0;
+	struct slice part = {bytes->at, size_min(bytes->size, HTTP1_HEAD_MAX - before)};
+	if (!before)
+		session_tick_at(session,
+				instant_after(session->hub->now, session->hub->limits->handshake));
+	if (!append(session, &http->head, part))
+		return STATUS_IO;
+	struct slice all = {http->head->bytes, http->head->used};
+	bool full = all.size == HTTP1_HEAD_MAX;
+	if (!full && !memchr(part.at, '\n', part.size)) {
+		*bytes = (struct slice){bytes->at + part.size, 0};
+		return STATUS_OK;
+	}
+	struct head head;
+	size_t used;
+	unsigned refusal;
+	const char *why;
+	enum status status = http1_parse_head(all, &head, &used, &refusal, &why);
+	if (status == STATUS_PROTOCOL)
+		return refuse(session, http, refusal, why);
+	size_t taken = status == STATUS_OK ? used - before : part.size;
+	*bytes = (struct slice){bytes->at + taken, bytes->size - taken};
+	if (status != STATUS_OK)
+		return STATUS_OK;
+	secret_wipe(http->head->bytes + used, all.size - used);
+	http->head->used = (uint32_t)used;
+	return take_head(session, http, &head);
+}
+
+/* ---- bodies ---- */
+
+static enum status hear_bytes(struct session *session, struct http *http, struct slice *bytes)
+{
+	struct slice part = {bytes->at, size_min(bytes->size, http->left)};
+	if (!append(session, &http->body, part))
+		return STATUS_IO;
+	*bytes = (struct slice){bytes->at + part.size, bytes->size - part.size};
+	http->left -= part.size;
+	if (http->left)
+		return STATUS_OK;
+	if (http->state == HTTP_BODY)
+		return ask(session, http);
+	http->state = HTTP_CHUNK_END;
+	http->line_size = 0;
+	return STATUS_OK;
+}
+
+static int hex(uint8_t byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	byte |= 0x20;
+	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+static enum status bad_chunk(struct session *session, struct http *http)
+{
+	return refuse(session, http, 400, "a chunk of the body is not framed as one");
+}
+
+/* The size is there: its line has ended. */
+static enum status begin_chunk(struct session *session, struct http *http)
+{
+	size_t sum = http->left + (http->body ? http->body->used : 0);
+	if (!http->has_digit)
+		return bad_chunk(session, http);
+	if (sum > HTTP_BODY_MAX)
+		return refuse(session, http, 413, "the body is too long");
+	http->state = http->left ? HTTP_CHUNK : HTTP_TRAILER;
+	http->line_size = 0;
+	http->size_done = http->has_digit = http->extends = false;
+	return STATUS_OK;
+}
+
+static enum status hear_size(struct session *session, struct http *http, uint8_t byte)
+{
+	int digit = hex(byte);
+	bool ends = byte == '\n';
+	if (++http->line_size > LINE_MAX || ends != (http->line_size > 1 && http->last == '\r'))
+		return bad_chunk(session, http);
+	http->last = byte;
+	if (ends)
+		return begin_chunk(session, http);
+	if (!http->size_done && digit >= 0) {
+		http->has_digit = true;
+		http->left = http->left * 16 + (size_t)digit;
+		return http->left <= HTTP_BODY_MAX ? STATUS_OK
+						   : refuse(session, http, 413, "the body is too long");
+	}
+	/* Extensions mean nothing here; nothing else may stand behind the size but blanks. */
+	bool blank = byte == ' ' || byte == '\t';
+	bool good = blank || byte == '\r' || byte == ';' || (http->extends && byte > 0x20);
+	http->size_done = true;
+	http->extends = http->extends || byte == ';';
+	return good ? STATUS_OK : bad_chunk(session, http);
+}
+
+static enum status hear_chunk_end(struct session *session, struct http *http, uint8_t byte)
+{
+	if (byte != "\r\n"[http->line_size])
+		return bad_chunk(session, http);
+	if (++http->line_size == 2) {
+		http->state = HTTP_CHUNK_SIZE;
+		http->line_size = 0;
+	}
+	return STATUS_OK;
+}
+
+/* Fields behind the last chunk are passed over, up to the empty line. `left` counts bytes of this line. */
+static enum status hear_trailer(struct session *session, struct http *http, uint8_t byte)
+{
+	bool ends = byte == '\n', ended = http->left > 0 && http->last == '\r';
+	if (++http->line_size > TRAILER_MAX)
+		return refuse(session, http, 431, "the trailer is too long");
+	if (ends != ended)
+		return bad_chunk(session, http);
+	http->last = byte;
+	if (!ends) {
+		http->left++;
+		return STATUS_OK;
+	}
+	bool empty = http->left == 1;
+	http->left = 0;
+	return empty ? ask(session, http) : STATUS_OK;
+}
+
+static enum status hear_framing(struct session *session, struct http *http, struct slice *bytes)
+{
+	enum status status = STATUS_OK;
+	while (bytes->size && status == STATUS_OK) {
+		uint8_t byte = *bytes->at;
+		if (http->state == HTTP_CHUNK_SIZE)
+			status = hear_size(session, http, byte);
+		else if (http->state == HTTP_CHUNK_END)
+			status = hear_chunk_end(session, http, byte);
+		else if (http->state == HTTP_TRAILER)
+			status = hear_trailer(session, http, byte);
+		else
+			return STATUS_OK;
+		*bytes = (struct slice){bytes->at + 1, bytes->size - 1};
+	}
+	return status;
+}
+
+/* ---- the wire ---- */
+
+static enum status hear(struct session *session, struct http *http, struct slice *bytes)
+{
+	switch (http->state) {
+	case HTTP_HEAD:
+		return hear_head(session, http, bytes);
+	case HTTP_BODY:
+	case HTTP_CHUNK:
+		return hear_bytes(session, http, bytes);
+	case HTTP_CHUNK_SIZE:
+	case HTTP_CHUNK_END:
+	case HTTP_TRAILER:
+		return hear_framing(session, http, bytes);
+	case HTTP_ASKED:
+		break;
+	}
+	return STATUS_OK;
+}
+
+static enum status http_start(struct session *session, void *state)
+{
+	session_tick_at(session, instant_after(session->hub->now, session->hub->limits->handshake));
+	return STATUS_OK;
+}
+
+static enum status http_decode(struct session *session, void *state, const struct chunk *chunk,
+			       size_t *consumed)
+{
+	struct http *http = state;
+	struct slice bytes = chunk->piece.bytes;
+	if (chunk->kind == CHUNK_END) {
+		bool between = http->state == HTTP_HEAD && !http->head;
+		session_end(session, between ? REASON_OK : REASON_LOST, NULL, between);
+		return STATUS_OK;
+	}
+	while (bytes.size && http->state != HTTP_ASKED) {
+		enum status status = hear(session, http, &bytes);
+		if (status != STATUS_OK)
+			return status;
+	}
+	/* Who expects to be told to go on waits for it, unless it did not wait. */
+	if (http->expects && http->state != HTTP_HEAD && http->state != HTTP_ASKED) {
+		http->expects = false;
+		http->continues = !http->body && !bytes.size;
+		if (http->continues)
+			session_owes(session);
+	}
+	*consumed = chunk->piece.bytes.size - bytes.size;
+	return STATUS_OK;
+}
+
+static void next_request(struct session *session, struct http *http)
+{
+	release(&http->head);
+	release(&http->body);
+	*http = (struct http){.state = HTTP_HEAD};
+	session_tick_at(session, instant_after(session->hub->now, session->hub->limits->http_idle));
+	session->blocked = false;
+	if (!link_is_linked(&session->readable_link))
+		list_push(&session->hub->readable, &session->readable_link);
+}
+
+static bool has_body(unsigned status) { return status >= 200 && status != 204 && status != 304; }
+
+static enum status say_head(struct writer *writer, unsigned status, const char *content_type, size_t size,
+			    bool close)
+{
+	char text[ANSWER_HEAD_MAX], length[48] = "";
+	if (has_body(status))
+		snprintf(length, sizeof length, "Content-Length: %zu\r\n", size);
+	int used = snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\n%s%.100s%s%s%s\r\n", status,
+			    http1_status_text(status), content_type ? "Content-Type: " : "",
+			    content_type ? content_type : "", content_type ? "\r\n" : "", length,
+			    close ? "Connection: close\r\n" : "");
+	writer_begin(writer, CHUNK_BYTES);
+	writer_copy(writer, (struct slice){(uint8_t *)text, (size_t)used});
+	return writer_end(writer);
+}
+
+/* An answer may be larger than what the writer holds: it goes on where it stopped, and the role gives the
+ * same answer again. */
+static enum status say_answer(struct session *session, struct http *http,
+			      const struct http_exchange *exchange, struct writer *writer)
+{
+	static const struct http_exchange broken = {.status = 500};
+	const struct http_exchange *answer = exchange && exchange->status >= 200 ? exchange : &broken;
+	struct slice body = has_body(answer->status) ? answer->body : (struct slice){0};
+	bool close = http->close || session->draining;
+	if (http->state != HTTP_ASKED)
+		return STATUS_OK;
+	if (!http->answer_begun) {
+		if (say_head(writer, answer->status, answer->content_type, body.size, close) != STATUS_OK)
+			return STATUS_FULL;
+		http->answer_begun = true;
+		http->close = close;
+	}
+	while (!http->head_only && http->answered < body.size) {
+		struct slice part = {body.at + http->answered,
+				     size_min(BODY_STEP, body.size - http->answered)};
+		if (writer_is_full(writer))
+			return STATUS_FULL;
+		writer_begin(writer, CHUNK_BYTES);
+		writer_copy(writer, part);
+		if (writer_end(writer) != STATUS_OK)
+			return STATUS_FULL;
+		http->answered += part.size;
+	}
+	if (http->close)
+		session_end(session, REASON_OK, NULL, true);
+	else
+		next_request(session, http);
+	return STATUS_OK;
+}
+
+static enum status say_owed(struct http *http, struct writer *writer)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	enum status status = STATUS_OK;
+	if (http->refusal)
+		status = say_head(writer, http->refusal, NULL, 0, true);
+	if (status == STATUS_OK)
+		http->refusal = 0;
+	if (status != STATUS_OK || !http->continues)
+		return status;
+	writer_begin(writer, CHUNK_BYTES);
+	writer_copy(writer, slice_of(go_on));
+	status = writer_end(writer);
+	http->continues = status != STATUS_OK;
+	return status;
+}
+
+static enum status http_encode(struct session *session, void *state, const struct event *event,
+			       struct writer *writer)
+{
+	struct http *http = state;
+	if (event->kind == EVENT_OWED && !event->channel)
+		return say_owed(http, writer);
+	if (event->kind == EVENT_RESPONSE)
+		return say_answer(session, http, event->exchange, writer);
+	return STATUS_OK;
+}
+
+static struct instant http_tick(struct session *session, void *state, struct instant now)
+{
+	const struct http *http = state;
+	if (http->state == HTTP_ASKED)           /* the role takes the time that it needs */
+		return INSTANT_NEVER;
+	bool between = http->state == HTTP_HEAD && !http->head;
+	session_end(session, between ? REASON_OK : REASON_TIMEOUT,
+		    between ? NULL : "the request did not come in time", false);
+	return INSTANT_NEVER;
+}
+
+static void http_stop(struct session *session, void *state)
+{
+	struct http *http = state;
+	release(&http->head);
+	release(&http->body);
+}
+
+const struct wire wire_http = {
+    .name = "http",
+    .traits = TRAIT_CONN,
+    .session_size = sizeof(struct http),
+    .chunk_max = BODY_STEP,
+    .start = http_start,
+    .decode = http_decode,
+    .encode = http_encode,
+    .tick = http_tick,
+    .stop = http_stop,
+};
