@@ -1,6 +1,10 @@
 /* protocols/carriers/websocket_frame.c - frame headers, masks and codes (RFC 6455, 5); see websocket.h. */
 #include "protocols/carriers/websocket.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 enum {
 	BIT_LAST = 0x80,
 	BITS_RESERVED = 0x70,
@@ -10,7 +14,9 @@ enum {
 	SIZE_16 = 126,
 	SIZE_64 = 127,
 	SIZE_16_MAX = 0xffff,
-	CONTROL = 8, /* from this opcode on */
+	CONTROL = 8,	     /* from this opcode on */
+	WIDE_MIN = 1024,     /* bytes from which on wide registers pay */
+	WIDE_ALIGNMENT = 32, /* no access spans two cache lines */
 };
 
 /* What is wrong with the first two bytes; NULL: nothing. */
@@ -101,25 +107,71 @@ size_t websocket_put_header(uint8_t room[WEBSOCKET_HEADER_MAX], const struct web
 	return size;
 }
 
-unsigned websocket_mask(uint8_t *at, size_t size, const uint8_t key[WEBSOCKET_KEY_SIZE], unsigned phase)
+/* Whole blocks at the front. Returns how many bytes they have. */
+static size_t mask_blocks(uint8_t *at, size_t size, uint64_t word)
 {
-	uint8_t turned[8];
-	uint64_t word, block[4];
-	unsigned behind = (phase + (unsigned)(size % WEBSOCKET_KEY_SIZE)) % WEBSOCKET_KEY_SIZE;
-	for (unsigned i = 0; i < sizeof turned; i++)
-		turned[i] = key[(phase + i) % WEBSOCKET_KEY_SIZE];
-	memcpy(&word, turned, sizeof word);
-	for (; size >= sizeof block; size -= sizeof block, at += sizeof block) {
-		memcpy(block, at, sizeof block);
+	uint64_t block[4];
+	size_t done = 0;
+	for (; size - done >= sizeof block; done += sizeof block) {
+		memcpy(block, at + done, sizeof block);
 		block[0] ^= word;
 		block[1] ^= word;
 		block[2] ^= word;
 		block[3] ^= word;
-		memcpy(at, block, sizeof block);
+		memcpy(at + done, block, sizeof block);
 	}
+	return done;
+}
+
+#if defined(__x86_64__)
+/* The same, where the CPU has registers of 256 bits. */
+__attribute__((target("avx2"))) static size_t mask_wide(uint8_t *at, size_t size, uint64_t word)
+{
+	__m256i key = _mm256_set1_epi64x((long long)word);
+	size_t done = 0;
+	for (; size - done >= 4 * sizeof key; done += 4 * sizeof key) {
+		__m256i *block = (__m256i *)(void *)(at + done);
+		__m256i a = _mm256_loadu_si256(block), b = _mm256_loadu_si256(block + 1);
+		__m256i c = _mm256_loadu_si256(block + 2), d = _mm256_loadu_si256(block + 3);
+		_mm256_storeu_si256(block, _mm256_xor_si256(a, key));
+		_mm256_storeu_si256(block + 1, _mm256_xor_si256(b, key));
+		_mm256_storeu_si256(block + 2, _mm256_xor_si256(c, key));
+		_mm256_storeu_si256(block + 3, _mm256_xor_si256(d, key));
+	}
+	return done;
+}
+#endif
+
+/* The key as it goes on at that phase, twice. */
+static uint64_t turn(const uint8_t key[WEBSOCKET_KEY_SIZE], size_t phase)
+{
+	uint8_t turned[sizeof(uint64_t)];
+	uint64_t word;
+	for (size_t i = 0; i < sizeof turned; i++)
+		turned[i] = key[(phase + i) % WEBSOCKET_KEY_SIZE];
+	memcpy(&word, turned, sizeof word);
+	return word;
+}
+
+static void mask_bytes(uint8_t *at, size_t size, const uint8_t key[WEBSOCKET_KEY_SIZE], size_t phase)
+{
 	for (size_t i = 0; i < size; i++)
-		at[i] ^= turned[i % sizeof turned];
-	return behind;
+		at[i] ^= key[(phase + i) % WEBSOCKET_KEY_SIZE];
+}
+
+unsigned websocket_mask(uint8_t *at, size_t size, const uint8_t key[WEBSOCKET_KEY_SIZE], unsigned phase)
+{
+	size_t done = 0;
+#if defined(__x86_64__)
+	if (size >= WIDE_MIN && __builtin_cpu_supports("avx2")) {
+		done = -(uintptr_t)at % WIDE_ALIGNMENT;
+		mask_bytes(at, done, key, phase);
+		done += mask_wide(at + done, size - done, turn(key, phase + done));
+	}
+#endif
+	done += mask_blocks(at + done, size - done, turn(key, phase + done));
+	mask_bytes(at + done, size - done, key, phase + done);
+	return (phase + (unsigned)(size % WEBSOCKET_KEY_SIZE)) % WEBSOCKET_KEY_SIZE;
 }
 
 /* RFC 6455, 7.4, and what is registered since (1012 to 1014). */
