@@ -422,13 +422,14 @@ static enum status hear_part(struct session *session, struct linksocks *linksock
 
 /* ---- chunks ---- */
 
-static enum status hear_end(struct session *session, const struct linksocks *linksocks)
+/* A peer that has said Close waits for ours. */
+static enum status hear_end(struct session *session, const struct linksocks *linksocks,
+			    const struct chunk *chunk)
 {
-	if (session->draining)
-		session_end(session, REASON_STOPPING, NULL, false);
-	else if (session->client && linksocks->phase <= PHASE_AUTH)
-		session_end(session, REASON_LOST, "closed during authentication", false);
-	return STATUS_IO;
+	bool greets = session->client && linksocks->phase <= PHASE_AUTH && !session->draining;
+	session_end(session, session->draining ? REASON_STOPPING : REASON_LOST,
+		    greets ? "closed during authentication" : NULL, chunk->code != 0);
+	return STATUS_OK;
 }
 
 static enum status hear_pong(struct session *session, struct linksocks *linksocks, struct slice bytes)
@@ -465,7 +466,7 @@ enum status linksocks_decode(struct session *session, void *state, const struct 
 		bytes.size = 0;
 		break;
 	case CHUNK_END:
-		return hear_end(session, linksocks);
+		return hear_end(session, linksocks, chunk);
 	default:
 		bytes.size = 0;
 	}
