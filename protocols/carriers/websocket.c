@@ -32,7 +32,6 @@ static enum status begin_data(struct session *session, struct websocket *websock
 		websocket->in_message = true;
 		websocket->message_size = 0;
 		websocket->kind = frame->opcode == WEBSOCKET_TEXT ? CHUNK_TEXT : CHUNK_BINARY;
-		websocket->utf8 = (struct utf8){0};
 	}
 	if (max && (frame->size > max || websocket->message_size > max - frame->size))
 		return fail(session, websocket, WEBSOCKET_TOO_BIG, "sent a message that is too big");

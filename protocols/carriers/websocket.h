@@ -104,7 +104,7 @@ struct websocket {
 	struct websocket_frame frame;   /* in_frame */
 	uint64_t left;                  /* of its payload */
 	uint64_t message_size;          /* with all of that frame */
-	struct utf8 utf8;
+	struct utf8 utf8;               /* of a text; zero between two */
 	char accept[WEBSOCKET_ACCEPT_SIZE]; /* Sec-WebSocket-Accept, said or expected; "": no valid upgrade */
 	uint8_t control[WEBSOCKET_CONTROL_MAX], pong[WEBSOCKET_CONTROL_MAX];
 	uint8_t keys[WEBSOCKET_KEYS * WEBSOCKET_KEY_SIZE];

@@ -139,6 +139,8 @@ static void no_request_is_refused(void **state)
 		world_init(1);
 		struct side *server = world_open(false);
 		side_hear(server, refused[i / 2].text, strlen(refused[i / 2].text), i % 2);
+		assert_int_equal(server->heard_size > 0,
+				 refused[i / 2].text == refused[COUNT_OF(refused) - 1].text && i % 2);
 		assert_refused(server, refused[i / 2].answer, refused[i / 2].why);
 		world_close();
 	}
@@ -172,6 +174,7 @@ static void frames_before_the_answer(void **state)
 	struct side *server = world_open(false);
 	side_hear(server, REQUEST, strlen(REQUEST), 0);
 	side_hear(server, "\x89\x80mask", 6, 0);
+	world_answers = true; /* too late */
 	assert_refused(server, "400 Bad Request", "before the answer");
 	assert_string_equal(server->heard, "head GET /chat\n");
 	world_close();
@@ -402,9 +405,17 @@ static uint32_t fails(void *state) { return chance(2) == 0; }
 
 static void without_memory(void **state)
 {
+	static char text[2 * WRITER_SLAB];
+	memset(text, 'x', sizeof text - 1);
 	for (size_t seed = 0; seed < 300; seed++) {
-		struct head head = head_of_request();
+		struct head head = head_of_request(), answer = {.status = 101};
 		world_init(seed);
+		if (seed % 2) {
+			head.fields[1].name = answer.fields[0].name = slice_of("A");
+			head.fields[1].value = answer.fields[0].value = slice_of(text);
+			head.field_count = 2;
+			answer.field_count = 1;
+		}
 		struct side *server = world_open(false), *client = world_open(true);
 		hub.bufs.fail = fails;
 		while (side_say_head(client, &head) == STATUS_FULL)
@@ -413,7 +424,7 @@ static void without_memory(void **state)
 		side_pass(client, server, 0);
 		assert_string_equal(server->heard, "head GET /chat\n");
 		hub.bufs.fail = fails;
-		while (side_say_head(server, &(struct head){.status = 101}) == STATUS_FULL)
+		while (side_say_head(server, &answer) == STATUS_FULL)
 			;
 		hub.bufs.fail = NULL;
 		side_pass(server, client, 0);

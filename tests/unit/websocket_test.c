@@ -173,6 +173,11 @@ static const struct vector vectors[] = {
      "code 1000, 12345"},
     {"close of 126", {F(0x88, "\x03\xe8" S40 S40 S40 "1234")}, "", "88 1002 ''\n", "too long"},
     {"close of one byte", {F(0x88, "a")}, "", "88 1002 ''\n", "invalid code"},
+    {"close of one byte behind a ping of two",
+     {F(0x89, "\x03\xe8"), F(0x88, "\x03")},
+     "ping '\\03\\e8'\n",
+     "8a '\\03\\e8'\n88 1002 ''\n",
+     "invalid code"},
     {"close, bad reason", {F(0x88, "\x03\xe8\xce\xba\xed\xa0\x80")}, "", "88 1007 ''\n", "reason"},
     {"close, half a reason", {F(0x88, "\x03\xe8\xce")}, "", "88 1007 ''\n", "reason"},
     {"nothing behind a close",
@@ -187,6 +192,12 @@ static const struct vector vectors[] = {
      ""},
     {"a close inside a message", {F(0x01, "a"), F(0x88, ""), F(0x80, "b")}, "end 1005\n", "88 ''\n", ""},
     /* the largest message is 1000 */
+    {"600 and 600",
+     {F(0x02, S125 S125 S125 S125 S40 S40 "12345678901234567890"), F(0x80, ""),
+      F(0x82, S125 S125 S125 S125 S40 S40 "12345678901234567890")},
+     "binary 600 #",
+     "",
+     ""},
     {"1000 in two", {F(0x02, S125 S125 S125 S125), F(0x80, S125 S125 S125 S125)}, "binary 1000 #", "", ""},
     {"1001", {F(0x82, S125 S125 S125 S125 S125 S125 S125 S125 "6")}, "", "88 1009 ''\n", "too big"},
     {"1001 in three",
@@ -525,6 +536,23 @@ static void fragments_of_every_size(void **state)
 	}
 }
 
+/* A key is used once. */
+static void keys_differ(void **state)
+{
+	uint32_t keys[3 * WEBSOCKET_KEYS];
+	world_init(1);
+	struct side *client = world_frames(true);
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		side_say(client, CHUNK_BINARY, slice_of("x"));
+		assert_int_equal(client->said.size, 7);
+		keys[i] = get32(client->said.at + 2);
+		client->said.size = 0;
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(keys[i], keys[j]);
+	}
+	world_close();
+}
+
 /* A length is refused as soon as it is announced, with nothing behind it. */
 static void announced_lengths_are_judged(void **state)
 {
@@ -532,6 +560,7 @@ static void announced_lengths_are_judged(void **state)
 		uint8_t bytes[10];
 		uint16_t code;
 	} heads[] = {
+	    {{0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 1002},
 	    {{0x82, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0}, 1002},
 	    {{0x82, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 1002},
 	    {{0x82, 0x7f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 1009},
@@ -561,6 +590,7 @@ int main(void)
 	    cmocka_unit_test(utf8_exhaustively),
 	    cmocka_unit_test(a_bad_text_fails_at_once),
 	    cmocka_unit_test(masks_as_byte_by_byte),
+	    cmocka_unit_test(keys_differ),
 	    cmocka_unit_test(the_examples_of_the_standard),
 	    cmocka_unit_test(said_is_heard),
 	    cmocka_unit_test(fragments_of_every_size),
