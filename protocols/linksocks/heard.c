@@ -37,11 +37,9 @@ static enum reason reason_of(struct slice text, enum reason unknown)
 
 /* ---- channels ---- */
 
-/* One that was given up is still there until its peer was told. */
 struct channel *linksocks_find(struct session *session, const uint8_t id[LINKSOCKS_UUID_SIZE])
 {
-	struct channel *channel = session_find(session, id, LINKSOCKS_UUID_SIZE);
-	return channel && channel->pair ? channel : NULL;
+	return session_find(session, id, LINKSOCKS_UUID_SIZE);
 }
 
 static void release(struct channel *channel)
@@ -72,7 +70,7 @@ static enum status hear_connect(struct session *session, struct linksocks *links
 				.port = message->port};
 	if (!session->ready)
 		return session_fault(session, "opened a channel before it was authenticated");
-	if (session_find(session, message->id, sizeof message->id))
+	if (idtable_find(&session->ids, message->id, sizeof message->id)) /* given up ones as well */
 		return linksocks_refuse(session, linksocks, message->id, REFUSAL_IN_USE);
 	if (!message->network)
 		return linksocks_refuse(session, linksocks, message->id, REFUSAL_NETWORK);

@@ -124,7 +124,7 @@ enum status linksocks_hear_message(struct session *session, struct linksocks *li
 /* Bytes of a channel's data. FULL: nothing was taken. */
 enum status linksocks_hear_payload(struct session *session, const uint8_t id[LINKSOCKS_UUID_SIZE],
 				   struct piece piece);
-/* The channel of that name that can still be spoken of, or NULL. */
+/* The channel of that name, or NULL. */
 struct channel *linksocks_find(struct session *session, const uint8_t id[LINKSOCKS_UUID_SIZE]);
 
 /* ---- say.c ---- */

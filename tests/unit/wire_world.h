@@ -50,6 +50,9 @@ struct script {
 };
 
 struct world {
+	const struct wire *wire; /* of the links, */
+	const struct carrier *carrier;
+	const struct role *role;
 	struct script script[2];
 	struct limits limits;
 	struct hub hub;
@@ -280,7 +283,15 @@ static inline void event_add(struct script *script, const struct event *event)
 	}
 	for (uint32_t i = 0; i < event->refused_count; i++)
 		heard_add(script, " -%.*s", (int)event->refused[i].size, (const char *)event->refused[i].at);
-	if (event->note) {
+	if (event->token) {
+		heard_add(script, " %s '%.*s' ", event->token->remove ? "remove" : "add",
+			  (int)event->token->token.size, (const char *)event->token->token.at);
+		for (size_t i = 0; i < sizeof event->token->id; i++)
+			heard_add(script, "%02x", event->token->id[i]);
+	}
+	if (event->note && event->note->kind == NOTE_PARTNERS)
+		heard_add(script, " partners %u", event->note->count);
+	else if (event->note) {
 		const struct note *note = event->note;
 		heard_add(script, " %d level %d '%.*s' %u/%u %u", note->kind, note->level,
 			  (int)note->text.size, (const char *)note->text.at, note->retry, note->retry_max,
@@ -387,6 +398,9 @@ static inline void world_init(uint64_t seed)
 {
 	static char heard[2][HEARD_SIZE];
 	memset(&world, 0, sizeof world);
+	world.wire = &wire_tls_tunnel;
+	world.carrier = &carrier_raw;
+	world.role = &world_role;
 	for (int side = 0; side < 2; side++) {
 		world.script[side].heard = heard[side];
 		heard[side][0] = 0;
@@ -400,7 +414,7 @@ static inline void world_init(uint64_t seed)
 static inline void world_open(int side)
 {
 	struct session_options options = {
-	    .wire = &wire_tls_tunnel, .carrier = &carrier_raw, .role = &world_role, .client = side == CLIENT};
+	    .wire = world.wire, .carrier = world.carrier, .role = world.role, .client = side == CLIENT};
 	world.link[side] = session_create(&world.hub, &options);
 	check(world.link[side]);
 	session_open(world.link[side]);
