@@ -267,7 +267,7 @@ static const struct role keeping_role = {
 static void ask_with(const char *head)
 {
 	begin_at(SERVER);
-	world.role = &keeping_role;
+	world.options.role = &keeping_role;
 	memset(&asked, 0, sizeof asked);
 	asked_secret[0] = asked_source[0] = 0;
 	world_open(SERVER);
@@ -467,8 +467,8 @@ static void early_messages(void **state)
 		hear_bytes(&bytes);
 		world.chop = false;
 		world_turns(10, false);
-		assert_string_equal(script()->heard, "AUTHED\nNOTE partners 2\nOPEN 127.0.0.1:80\n"
-						     "NOTE 0 level 2 'hi' 0/0 0\nOPEN 127.0.0.1:81\n");
+		assert_string_equal(script()->heard, "AUTHED\nNOTE 5 level 0 '' 0/0 0 2\nOPEN 127.0.0.1:80\n"
+						     "NOTE 0 level 2 'hi' 0/0 0 0\nOPEN 127.0.0.1:81\n");
 		assert_int_equal(world.conn_count, 2);
 		assert_int_equal(world.conns[0].out.size, 5);
 		world_close();
@@ -668,19 +668,19 @@ static void news(void **state)
 {
 	begin_client();
 	hear_hex("0109000000147b224d5347223a22783c79222c2278223a5b5d7d");
-	expect_heard("NOTE 0 level 3 'x<y' 0/0 0\n");
+	expect_heard("NOTE 0 level 3 'x<y' 0/0 0 0\n");
 	hear_hex("01090000001b7b226c6576656c223a227761726e222c226d7367223a226869227d");
-	expect_heard("NOTE 0 level 1 'hi' 0/0 0\n");
+	expect_heard("NOTE 0 level 1 'hi' 0/0 0 0\n");
 	hear_hex("010a0000000b7b22636f756e74223a327d");
-	expect_heard("NOTE partners 2\n");
+	expect_heard("NOTE 5 level 0 '' 0/0 0 2\n");
 	hear_hex("010700112233445566778899aabbccddeeff09434f4e4e4543544f5201");
-	expect_heard("REQUEST add 'CONNECTOR' " U1_HEX "\n");
+	expect_heard("REQUEST 0 'CONNECTOR' " U1_HEX "\n");
 	hear_hex("0107" U2_HEX "09434f4e4e4543544f5202");
-	expect_heard("REQUEST remove 'CONNECTOR' " U2_HEX "\n");
+	expect_heard("REQUEST 1 'CONNECTOR' " U2_HEX "\n");
 	hear_hex("010800112233445566778899aabbccddeeff0109434f4e4e4543544f52");
-	expect_heard("RESPONSE add 'CONNECTOR' " U1_HEX "\n");
+	expect_heard("RESPONSE 0 'CONNECTOR' " U1_HEX "\n");
 	hear_hex("0108" U2_HEX "00056f74686572");
-	expect_heard("RESPONSE other 'other' add '' " U2_HEX "\n");
+	expect_heard("RESPONSE other 'other' 0 '' " U2_HEX "\n");
 	world_close();
 }
 

@@ -182,9 +182,9 @@ static const struct role link_role = {
 static inline void linksocks_world(uint64_t seed)
 {
 	world_init(seed);
-	world.wire = &wire_linksocks;
-	world.carrier = &carrier_plain;
-	world.role = &link_role;
+	world.options.wire = &wire_linksocks;
+	world.options.carrier = &carrier_plain;
+	world.options.role = &link_role;
 	memset(link_options, 0, sizeof link_options);
 	world.hub.batching.enabled = false; /* messages leave in the turn that they come in */
 }

@@ -50,9 +50,7 @@ struct script {
 };
 
 struct world {
-	const struct wire *wire; /* of the links, */
-	const struct carrier *carrier;
-	const struct role *role;
+	struct session_options options; /* of the links */
 	struct script script[2];
 	struct limits limits;
 	struct hub hub;
@@ -256,6 +254,11 @@ static inline void heard_add(struct script *script, const char *format, ...)
 	script->heard_size += (size_t)size;
 }
 
+static inline void heard_add_hex(struct script *script, const uint8_t bytes[16])
+{
+	for (size_t i = 0; i < 16; i++)
+		heard_add(script, "%s%02x", i ? "" : " ", bytes[i]);
+}
 /* An event as a line of text, the same for what is said and for what is heard. */
 static inline void event_add(struct script *script, const struct event *event)
 {
@@ -273,8 +276,8 @@ static inline void event_add(struct script *script, const struct event *event)
 		heard_add(script, " features %u", event->credentials->features);
 	if (event->kind == EVENT_AUTH && event->credentials->features & FEATURE_LINKS)
 		heard_add(script, " link %u", event->credentials->link);
-	for (size_t i = 0; event->kind == EVENT_AUTH && i < INSTANCE_SIZE; i++)
-		heard_add(script, "%s%02x", i ? "" : " ", event->credentials->instance[i]);
+	if (event->kind == EVENT_AUTH)
+		heard_add_hex(script, event->credentials->instance);
 	for (uint32_t i = 0; i < event->publication_count; i++) {
 		const struct publication *publication = &event->publications[i];
 		heard_add(script, " (%d %s %s %s:%u %u %s:%u)", publication->visitor, publication->name,
@@ -284,18 +287,15 @@ static inline void event_add(struct script *script, const struct event *event)
 	for (uint32_t i = 0; i < event->refused_count; i++)
 		heard_add(script, " -%.*s", (int)event->refused[i].size, (const char *)event->refused[i].at);
 	if (event->token) {
-		heard_add(script, " %s '%.*s' ", event->token->remove ? "remove" : "add",
-			  (int)event->token->token.size, (const char *)event->token->token.at);
-		for (size_t i = 0; i < sizeof event->token->id; i++)
-			heard_add(script, "%02x", event->token->id[i]);
+		heard_add(script, " %d '%.*s'", event->token->remove, (int)event->token->token.size,
+			  (const char *)event->token->token.at);
+		heard_add_hex(script, event->token->id);
 	}
-	if (event->note && event->note->kind == NOTE_PARTNERS)
-		heard_add(script, " partners %u", event->note->count);
-	else if (event->note) {
+	if (event->note) {
 		const struct note *note = event->note;
-		heard_add(script, " %d level %d '%.*s' %u/%u %u", note->kind, note->level,
+		heard_add(script, " %d level %d '%.*s' %u/%u %u %u", note->kind, note->level,
 			  (int)note->text.size, (const char *)note->text.at, note->retry, note->retry_max,
-			  note->delay_s);
+			  note->delay_s, note->count);
 		if (note->about)
 			heard_add(script, " %s %s:%u", note->about->name, note->about->publish_addr,
 				  note->about->publish_port);
@@ -398,9 +398,7 @@ static inline void world_init(uint64_t seed)
 {
 	static char heard[2][HEARD_SIZE];
 	memset(&world, 0, sizeof world);
-	world.wire = &wire_tls_tunnel;
-	world.carrier = &carrier_raw;
-	world.role = &world_role;
+	world.options = (struct session_options){&wire_tls_tunnel, &carrier_raw, &world_role, NULL, false};
 	for (int side = 0; side < 2; side++) {
 		world.script[side].heard = heard[side];
 		heard[side][0] = 0;
@@ -413,9 +411,8 @@ static inline void world_init(uint64_t seed)
 
 static inline void world_open(int side)
 {
-	struct session_options options = {
-	    .wire = world.wire, .carrier = world.carrier, .role = world.role, .client = side == CLIENT};
-	world.link[side] = session_create(&world.hub, &options);
+	world.options.client = side == CLIENT;
+	world.link[side] = session_create(&world.hub, &world.options);
 	check(world.link[side]);
 	session_open(world.link[side]);
 }
