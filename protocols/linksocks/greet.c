@@ -182,11 +182,11 @@ static void add_field(struct head *head, const char *name, const char *value)
 	head->fields[head->field_count++].value = slice_of(value);
 }
 
-/* Features are told to nobody who has not told theirs. */
 static void add_features(struct head *head, uint32_t set, char text[64])
 {
-	if (set & ~(uint32_t)FEATURE_OURS)
-		add_field(head, features_field, linksocks_features_text(set, text));
+	bool named = set & ~(uint32_t)FEATURE_OURS;
+	if (set)
+		add_field(head, features_field, named ? linksocks_features_text(set, text) : "none");
 }
 
 static enum status say_bad_request(struct writer *writer)
@@ -211,7 +211,8 @@ enum status linksocks_say_answer(struct linksocks *linksocks, struct writer *wri
 	if (linksocks->upgrade_owed) {
 		char text[64];
 		struct head head = {.status = SWITCHING_PROTOCOLS};
-		add_features(&head, linksocks->features, text);
+		/* to nobody who has not told his */
+		add_features(&head, linksocks->features ? linksocks->options.features : 0, text);
 		writer_begin_head(writer, &head);
 		status = writer_end(writer);
 		linksocks->upgrade_owed = status != STATUS_OK;

@@ -467,7 +467,7 @@ static void early_messages(void **state)
 		hear_bytes(&bytes);
 		world.chop = false;
 		world_turns(10, false);
-		assert_string_equal(script()->heard, "AUTHED\nNOTE 5 level 0 '' 0/0 0 2\nOPEN 127.0.0.1:80\n"
+		assert_string_equal(script()->heard, "AUTHED\nNOTE 5 level 3 '' 0/0 0 2\nOPEN 127.0.0.1:80\n"
 						     "NOTE 0 level 2 'hi' 0/0 0 0\nOPEN 127.0.0.1:81\n");
 		assert_int_equal(world.conn_count, 2);
 		assert_int_equal(world.conns[0].out.size, 5);
@@ -672,7 +672,7 @@ static void news(void **state)
 	hear_hex("01090000001b7b226c6576656c223a227761726e222c226d7367223a226869227d");
 	expect_heard("NOTE 0 level 1 'hi' 0/0 0 0\n");
 	hear_hex("010a0000000b7b22636f756e74223a327d");
-	expect_heard("NOTE 5 level 0 '' 0/0 0 2\n");
+	expect_heard("NOTE 5 level 3 '' 0/0 0 2\n");
 	hear_hex("010700112233445566778899aabbccddeeff09434f4e4e4543544f5201");
 	expect_heard("REQUEST 0 'CONNECTOR' " U1_HEX "\n");
 	hear_hex("0107" U2_HEX "09434f4e4e4543544f5202");

@@ -1,6 +1,6 @@
-/* tests/unit/linksocks_wire_world.h - the world of links with LinkSocks on a carrier of heads and whole messages:
- * each goes as a kind, a size and its bytes, so that a test can read and write them by hand. Messages are cut
- * into frames of random size, with Pings between them, when the world chops.
+/* tests/unit/linksocks_wire_world.h - the world of links with LinkSocks on a carrier of heads and whole
+ * messages: each goes as a kind, a size and its bytes, so that a test can read and write them by hand.
+ * Messages are cut into frames of random size, with Pings between them, when the world chops.
  *
  * Include it in one file of a program.
  */
@@ -174,7 +174,18 @@ static inline void link_start(struct session *session)
 	role_start(session);
 }
 
-static inline void link_fill(struct session *session, struct event *event) { role_fill(session, event); }
+static struct event link_news[2]; /* what REQUEST and RESPONSE say */
+
+static inline void link_fill(struct session *session, struct event *event)
+{
+	const struct event *news = &link_news[session->client];
+	role_fill(session, event);
+	if (event->kind != EVENT_REQUEST && event->kind != EVENT_RESPONSE)
+		return;
+	event->token = news->token;
+	event->reason = news->reason;
+	event->text = news->text;
+}
 
 static const struct role link_role = {
     .name = "link", .start = link_start, .event = role_event, .fill = link_fill};

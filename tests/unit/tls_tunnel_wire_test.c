@@ -361,14 +361,14 @@ static void exceptions(void **state)
 	begin_running(CLIENT);
 	hear(message(on_control, retry));
 	expect_heard(
-	    "NOTE 1 level 1 'Port 8080 is already in use by another process' 1/10 2 web 0.0.0.0:8080\n");
+	    "NOTE 1 level 1 'Port 8080 is already in use by another process' 1/10 2 0 web 0.0.0.0:8080\n");
 	hear(message(on_control, partial));
-	expect_heard("NOTE -mysql:3306 3 level 1 '1 rejected' 0/0 0\n");
+	expect_heard("NOTE -mysql:3306 3 level 1 '1 rejected' 0/0 0 0\n");
 	hear(message(on_control, "{\"jsonrpc\":\"2.0\",\"method\":\"push_exception\",\"params\":{\"level\":"
 				 "\"x\",\"message\":\"m\"}}"));
-	expect_heard("NOTE 0 level 2 'm' 0/0 0\n");
+	expect_heard("NOTE 0 level 2 'm' 0/0 0 0\n");
 	hear(message(on_control, "{\"jsonrpc\":\"2.0\",\"method\":\"push_exception\",\"params\":null}"));
-	expect_heard("NOTE 0 level 2 '' 0/0 0\n");
+	expect_heard("NOTE 0 level 2 '' 0/0 0 0\n");
 	hear(message(on_control, "{\"jsonrpc\":\"2.0\",\"method\":\"push_stats\",\"params\":{},\"id\":9}"));
 	hear(message(on_control, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":9}"));
 	hear(message(on_control, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}"));
