@@ -20,10 +20,25 @@ enum request_kind {
 };
 
 struct acl;
+struct config_via;
 
 struct request {
 	struct link link;
 	enum request_kind kind;
+};
+
+enum { DIALOGUE_SAY_MAX = 4096, DIALOGUE_TEXT_SIZE = 96, DIALOGUE_STATE_MAX = 128 };
+
+/* What is said to a proxy before a connection is the target's: a pure machine with a state of its own,
+ * DIALOGUE_STATE_MAX zeroes at first. It is asked what to say, until that is nothing, and told what it heard;
+ * nothing at first: that host cannot be told. */
+struct dialogue {
+	size_t (*say)(void *state, const struct config_via *via, const char *host, uint16_t port,
+		      uint8_t bytes[DIALOGUE_SAY_MAX]);
+	/* OK: agreed, the bytes behind *used are the target's; MORE; PROTOCOL: refused, `reason` and `text`.
+	 */
+	enum status (*hear)(void *state, const struct config_via *via, struct slice bytes, size_t *used,
+			    enum reason *reason, char text[DIALOGUE_TEXT_SIZE]);
 };
 
 /* A connection to be made for a session that is STARTING. Success: session_open; failure: session_end with
@@ -34,7 +49,9 @@ struct dial {
 	void *worker_state;                    /* the worker's */
 	const struct tls_settings *tls;        /* NULL: plain */
 	const struct acl *acl; /* every address that the name leads to is asked; NULL: any will do */
-	struct duration timeout;               /* over name, connect and TLS together */
+	const struct config_via *via;          /* a proxy on the way, which resolves; NULL: directly */
+	const struct dialogue *dialogue;       /* with it */
+	struct duration timeout;               /* over name, connect, proxy and TLS together */
 	uint16_t port;
 	char host[HOST_SIZE];                  /* name or literal; a unix path begins with '/' */
 	char tls_name[HOST_SIZE];              /* what the certificate must carry; "": host */

@@ -5,6 +5,8 @@
 
 #include "core/acl.h"
 #include "core/log.h"
+#include "core/config_linksocks.h"
+#include "ring/introduction.h"
 #include "ring/process.h"
 #include "ring/stream.h"
 
@@ -22,6 +24,7 @@ struct dialing {
 	bool timed_out;                 /* the attempt was cancelled by its timer */
 	uint32_t count, next;
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
+	struct introduction *introduction; /* to a proxy; NULL: none */
 	enum reason why;                /* of the last attempt */
 };
 
@@ -52,14 +55,23 @@ static void dialing_end(struct dialing *dialing, enum reason reason, const char 
 	dialing_destroy(dialing);
 }
 
-static void dialing_fail(struct dialing *dialing, enum reason reason)
+/* Whose name is looked up: that of a proxy, where there is one. */
+static const char *where(const struct dial *dial) { return dial->via ? dial->via->at.host : dial->host; }
+static uint16_t where_port(const struct dial *dial) { return dial->via ? dial->via->at.port : dial->port; }
+
+static void dialing_fail_with(struct dialing *dialing, enum reason reason, const char *words)
 {
 	char text[HOST_SIZE + 64];
-	text_copy(text, sizeof text, slice_of(dialing->dial->host));
+	text_copy(text, sizeof text, slice_of(where(dialing->dial)));
 	size_t used = strlen(text);
 	text_copy(text + used, sizeof text - used, slice_of(": "));
-	text_copy(text + used + 2, sizeof text - used - 2, slice_of(reason_text(reason)));
+	text_copy(text + used + 2, sizeof text - used - 2, slice_of(words));
 	dialing_end(dialing, reason, text);
+}
+
+static void dialing_fail(struct dialing *dialing, enum reason reason)
+{
+	dialing_fail_with(dialing, reason, reason_text(reason));
 }
 
 /* Whoever asked hears which keys decide. */
@@ -79,7 +91,8 @@ static void dialing_forbid(struct dialing *dialing)
 
 /* ---- connecting ---- */
 
-static void dialing_connected(struct dialing *dialing, int fd)
+/* `ahead` (NULL: nothing) has come already. */
+static void dialing_connected(struct dialing *dialing, int fd, struct bufqueue *ahead)
 {
 	struct worker *worker = dialing->worker;
 	struct dial *dial = dialing->dial;
@@ -93,7 +106,7 @@ static void dialing_connected(struct dialing *dialing, int fd)
 	}
 	session->dial = NULL;
 	dial->session = NULL;
-	bool made = (tls || !dial->tls) && stream_dialled(worker, fd, session, tls, dialing->deadline);
+	bool made = (tls || !dial->tls) && stream_dialled(worker, fd, session, tls, ahead, dialing->deadline);
 	if (!made) {
 		if (tls)
 			tls_destroy(tls);
@@ -122,12 +135,45 @@ static void dialing_next(struct dialing *dialing)
 	ring_connect(dialing->worker->ring, &dialing->connect, &dialing->addresses[dialing->next++]);
 }
 
-/* Goes on with those of its addresses that may be reached. */
+/* The proxy has agreed or refused, or the dial was called off. */
+static void introduced(struct introduction *introduction, void *state)
+{
+	struct dialing *dialing = state;
+	struct worker *worker = dialing->worker;
+	int fd = introduction->fd;
+	bool wanted = dialing->dial && dialing->dial->session;
+	timer_disarm(&dialing->timer);
+	dialing->introduction = NULL;
+	if (wanted && introduction->reason == REASON_OK) {
+		dialing_connected(dialing, fd, &introduction->ahead);
+	} else {
+		ring_close(worker->ring, fd, true);
+		if (wanted)
+			dialing_fail_with(dialing, introduction->reason, introduction->text);
+		else
+			dialing_destroy(dialing);
+	}
+	introduction_destroy(introduction);
+}
+
+static void dialing_introduce(struct dialing *dialing, int fd)
+{
+	struct worker *worker = dialing->worker;
+	dialing->introduction = introduction_create(worker, dialing->dial, fd, introduced, dialing);
+	if (!dialing->introduction) {
+		ring_close(worker->ring, fd, true);
+		dialing_fail(dialing, REASON_MEMORY);
+		return;
+	}
+	timer_arm(&worker->hub.wheel, &dialing->timer, dialing->deadline);
+}
+
+/* Goes on with those of its addresses that may be reached. A proxy is not what the rules are about. */
 static void dialing_try(struct dialing *dialing)
 {
 	const struct dial *dial = dialing->dial;
-	uint32_t allowed = 0;
-	for (uint32_t i = 0; i < dialing->count; i++)
+	uint32_t allowed = dial->via ? dialing->count : 0;
+	for (uint32_t i = allowed; i < dialing->count; i++)
 		if (acl_allows(dial->acl, dial->host, &dialing->addresses[i]))
 			dialing->addresses[allowed++] = dialing->addresses[i];
 	bool forbidden = dialing->count && !allowed;
@@ -146,8 +192,10 @@ static void connect_done(struct op *op, struct op_result result)
 		if (result.res >= 0)
 			ring_close(dialing->worker->ring, result.res, true);
 		dialing_destroy(dialing);
+	} else if (result.res >= 0 && dialing->dial->via) {
+		dialing_introduce(dialing, result.res);
 	} else if (result.res >= 0) {
-		dialing_connected(dialing, result.res);
+		dialing_connected(dialing, result.res, NULL);
 	} else {
 		dialing->why = dialing->timed_out ? REASON_TIMEOUT : reason_of_errno(result.res);
 		dialing_next(dialing);
@@ -160,6 +208,8 @@ static void dialing_expired(struct timer *timer)
 	if (dialing->connect.submitted) {
 		dialing->timed_out = true;
 		ring_cancel(dialing->worker->ring, &dialing->connect);
+	} else if (dialing->introduction) {
+		introduction_cancel(dialing->introduction, REASON_TIMEOUT);
 	} else if (!dialing->resolving) {
 		dialing_next(dialing);
 	}
@@ -212,14 +262,21 @@ static void dialing_resolve(struct dialing *dialing)
 	question->serial = dialing->serial;
 	question->job.mail.deliver = resolved;
 	question->job.mail.to = worker->hub.index;
-	question->job.port = dialing->dial->port;
+	question->job.port = where_port(dialing->dial);
 	question->job.timeout = dialing->dial->timeout;
-	text_copy(question->job.host, sizeof question->job.host, slice_of(dialing->dial->host));
+	text_copy(question->job.host, sizeof question->job.host, slice_of(where(dialing->dial)));
 	dialing->resolving = true;
 	worker->process->resolve(worker->process, &question->job);
 }
 
 /* ---- requests ---- */
+
+static bool is_permitted(const struct dial *dial)
+{
+	if (dial->via)
+		return acl_allows_host(dial->acl, dial->host, dial->port);
+	return acl_ask_host(dial->acl, dial->host, dial->port) != ACL_DENIED;
+}
 
 void dialer_start(struct worker *worker, struct dial *dial)
 {
@@ -242,14 +299,14 @@ void dialer_start(struct worker *worker, struct dial *dial)
 	dial->worker_state = dialing;
 	list_push(&worker->dialings, &dialing->worker_link);
 	struct address *first = &dialing->addresses[0];
-	if (dial->host[0] == '/') {
+	if (where(dial)[0] == '/') {
 		first->family = ADDRESS_UNIX;
-		text_copy(first->path, sizeof first->path, slice_of(dial->host));
+		text_copy(first->path, sizeof first->path, slice_of(where(dial)));
 		dialing->count = 1;
-	} else if (address_of_literal(first, dial->host, dial->port)) {
+	} else if (address_of_literal(first, where(dial), where_port(dial))) {
 		dialing->count = 1;
 	}
-	if (acl_ask_host(dial->acl, dial->host, dial->port) == ACL_DENIED)
+	if (!is_permitted(dial))
 		dialing_forbid(dialing);
 	else if (dialing->count)
 		dialing_try(dialing);
@@ -266,6 +323,8 @@ void dialer_cancel(struct worker *worker, struct dial *dial)
 	}
 	if (dialing->connect.submitted)
 		ring_cancel(worker->ring, &dialing->connect);
+	else if (dialing->introduction)
+		introduction_cancel(dialing->introduction, REASON_STOPPING);
 	else
 		dialing_destroy(dialing);
 }
@@ -278,6 +337,8 @@ void dialer_cancel_all(struct worker *worker)
 		next = link->next;
 		if (dialing->connect.submitted)
 			ring_cancel(worker->ring, &dialing->connect);
+		else if (dialing->introduction)
+			introduction_cancel(dialing->introduction, REASON_STOPPING);
 		else if (!dialing->dial->session)
 			dialing_destroy(dialing);
 	}

@@ -1,4 +1,5 @@
-/* ring/dialer.h - connects a session that is STARTING: name, addresses one after the other, tls.
+/* ring/dialer.h - connects a session that is STARTING: name, addresses one after the other, a proxy that has
+ * to agree, tls.
  *
  * Owner:  the worker. Made for a role's dial (core/request.h). One deadline over all steps. Of several
  * addresses each but the last gets a share of what is left, so that a dead one does not eat the time of the

@@ -91,7 +91,7 @@ void stream_accept(struct worker *worker, int fd, const struct welcome *welcome)
 }
 
 struct stream *stream_dialled(struct worker *worker, int fd, struct session *session, struct tls *tls,
-			      struct instant deadline)
+			      struct bufqueue *ahead, struct instant deadline)
 {
 	struct stream *stream = stream_create(worker, fd);
 	if (!stream)
@@ -101,6 +101,10 @@ struct stream *stream_dialled(struct worker *worker, int fd, struct session *ses
 	stream->session = session;
 	session->stream = stream;
 	ring_peer(worker->ring, fd, &stream->peer);
+	if (ahead) {
+		stream->in = *ahead;
+		*ahead = (struct bufqueue){0};
+	}
 	if (!(session->traits & TRAIT_CONN))
 		link_options(stream);
 	if (!tls) {
@@ -114,6 +118,8 @@ struct stream *stream_dialled(struct worker *worker, int fd, struct session *ses
 	tls_wire_in(tls, NULL);
 	stream_recv_arm(stream);
 	stream_flush(stream);
+	if (stream->in.count)
+		stream_process(stream);
 	return stream;
 }
 

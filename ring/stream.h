@@ -72,9 +72,10 @@ _Static_assert(sizeof(struct stream) <= 832, "every idle connection has one");
 
 /* An accepted descriptor becomes a stream. Closes it when there is no memory. */
 void stream_accept(struct worker *worker, int fd, const struct welcome *welcome);
-/* A dialled one: session_open follows once tls (NULL: plain) is through, session_end when it fails. */
+/* A dialled one: session_open follows once tls (NULL: plain) is through, session_end when it fails. `ahead`
+ * (NULL: nothing) is emptied: bytes of the peer that were read before. */
 struct stream *stream_dialled(struct worker *worker, int fd, struct session *session, struct tls *tls,
-			      struct instant deadline);
+			      struct bufqueue *ahead, struct instant deadline);
 /* A moved one: goes on with the session. */
 struct stream *stream_adopt(struct worker *worker, int fd, struct session *session,
 			    const struct address *peer, bool guarded);

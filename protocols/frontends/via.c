@@ -1,7 +1,7 @@
 /* protocols/frontends/via.c - see via.h; the dialogue itself is via_dialogue.c. */
 #include "protocols/frontends/via.h"
 
-#include "core/hub.h"
+#include "core/request.h"
 #include "core/writer.h"
 #include "protocols/frontends/plain.h"
 #include "protocols/frontends/via_dialogue.h"
@@ -20,6 +20,35 @@ void via_set(struct session *session, const struct config_via *proxy, struct dur
 	via->via = proxy;
 	via->until = instant_after(session->hub->now, timeout);
 }
+
+/* ---- in front of any session ---- */
+
+_Static_assert(sizeof(struct via_dialogue) <= DIALOGUE_STATE_MAX &&
+		   (int)VIA_SAY_MAX == (int)DIALOGUE_SAY_MAX &&
+		   (int)VIA_TEXT_SIZE == (int)DIALOGUE_TEXT_SIZE, "it is told in that room");
+
+static size_t dialogue_say(void *state, const struct config_via *via, const char *host, uint16_t port,
+			   uint8_t bytes[DIALOGUE_SAY_MAX])
+{
+	return via_host_is_good(host) ? via_say(state, via, host, port, bytes) : 0;
+}
+
+static enum status dialogue_hear(void *state, const struct config_via *via, struct slice bytes, size_t *used,
+				 enum reason *reason, char text[DIALOGUE_TEXT_SIZE])
+{
+	return via_hear(state, via, bytes, used, reason, text);
+}
+
+void via_dial(struct dial *dial, const struct config_via *via)
+{
+	static const struct dialogue dialogue = {dialogue_say, dialogue_hear};
+	if (!via || via->kind == VIA_NOTHING)
+		return;
+	dial->via = via;
+	dial->dialogue = &dialogue;
+}
+
+/* ---- the wire ---- */
 
 static enum status via_start(struct session *session, void *state)
 {

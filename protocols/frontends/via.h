@@ -14,6 +14,9 @@
 
 extern const struct wire wire_via_socks5, wire_via_http;
 
+struct dial;
+/* Right after hub_dial: any session by way of this proxy, TLS and all behind it. VIA_NOTHING: directly. */
+void via_dial(struct dial *dial, const struct config_via *via);
 /* Before it is dialled: whom it is for. */
 void via_set(struct session *session, const struct config_via *via, struct duration timeout);
 

@@ -16,6 +16,7 @@
 #include "core/request.h"
 #include "protocols/frontends/dial.h"
 #include "protocols/frontends/plain.h"
+#include "protocols/frontends/via.h"
 #include "ring/process.h"
 #include "ring/ring_choose.h"
 
@@ -251,21 +252,190 @@ static void long_names(void **state)
 	assert_non_null(strstr(last.text, "access.deny"));
 }
 
+/* ---- by way of a proxy ---- */
+
+static struct config_via proxy;
+static struct session *dialled;
+static int proxied = -1;                /* the proxy's end of the connection */
+static char arrived[256];               /* what the session heard */
+
+static enum status hear(struct session *session, void *state, const struct chunk *chunk, size_t *consumed)
+{
+	size_t used = strlen(arrived);
+	*consumed = chunk->piece.bytes.size;
+	text_copy(arrived + used, sizeof arrived - used, chunk->piece.bytes);
+	return STATUS_OK;
+}
+
+static enum status say(struct session *session, void *state, const struct event *event, struct writer *writer)
+{
+	return STATUS_OK;
+}
+
+static const struct wire wire_listens = {
+	.name = "listens", .traits = TRAIT_CONN, .decode = hear, .encode = say};
+
+static void started(struct session *session) { last.connected = true; }
+
+static const struct role waiting_role = {.name = "waiting", .start = started, .ended = role_ended};
+
+static void turn(void)
+{
+	worker_turn(worker, instant_after(ring_now(worker->ring), DURATION_MS(5)));
+}
+
+static void dial_by(enum config_via_kind kind, const char *host, struct duration timeout)
+{
+	struct session_options options = {
+		.wire = &wire_listens, .carrier = &carrier_raw, .role = &waiting_role, .client = true};
+	proxy = (struct config_via){.kind = kind, .at = {"one.test", port}};
+	while ((proxied = accept4(listener, NULL, NULL, 0)) >= 0)
+		close(proxied);                /* of tests before */
+	memset(&last, 0, sizeof last);
+	arrived[0] = 0;
+	dialled = session_create(&worker->hub, &options);
+	assert_true(hub_dial(dialled, host, 80, NULL, timeout));
+	via_dial(dialled->dial, &proxy);
+}
+
+static void proxy_accepts(void)
+{
+	while ((proxied = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0)
+		turn();
+}
+
+static void proxy_hears(const char *bytes, size_t size)
+{
+	char heard[1024];
+	size_t used = 0;
+	while (used < size) {
+		ssize_t more = recv(proxied, heard + used, size - used, 0);
+		assert_true(more != 0);
+		used += more > 0 ? (size_t)more : 0;
+		turn();
+	}
+	assert_memory_equal(heard, bytes, size);
+}
+
+static void proxy_says(const char *bytes, size_t size)
+{
+	assert_int_equal(send(proxied, bytes, size, MSG_NOSIGNAL), size);
+}
+
+static void proxy_closes(void)
+{
+	close(proxied);
+	proxied = -1;
+}
+
+static void until_ended(enum reason why, const char *text)
+{
+	while (!last.ended)
+		turn();
+	assert_int_equal(last.why, why);
+	assert_string_equal(last.text, text);
+	if (proxied >= 0)
+		proxy_closes();
+}
+
+static void end_dialled(void)
+{
+	session_end(dialled, REASON_OK, NULL, false);
+	until_ended(REASON_OK, "");
+}
+
+static void agreed(void **state)
+{
+	dial_by(VIA_SOCKS5, "a.test", DURATION_S(PATIENCE_S));
+	proxy_accepts();
+	proxy_hears("\5\1\0", 3);
+	proxy_says("\5", 1);
+	turn();
+	proxy_says("\0", 1);
+	proxy_hears("\5\1\0\3\6a.test\0\x50", 13);
+	assert_false(last.connected);
+	proxy_says("\5\0\0\1\0\0\0\0\0\0early", 15);
+	while (!last.connected)
+		turn();
+	proxy_says(" and late", 9);
+	while (strcmp(arrived, "early and late") != 0)
+		turn();
+	end_dialled();
+}
+
+/* In front of TLS it is the same: the connection is the target's when the proxy has agreed. */
+static void agreed_by_http(void **state)
+{
+	static const char request[] = "CONNECT [2001:db8::1]:80 HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n";
+	dial_by(VIA_HTTP, "2001:db8::1", DURATION_S(PATIENCE_S));
+	proxy_accepts();
+	proxy_hears(request, sizeof request - 1);
+	proxy_says("HTTP/1.1 200 OK\r\n\r\n", 19);
+	while (!last.connected)
+		turn();
+	end_dialled();
+}
+
+static void refused(void **state)
+{
+	dial_by(VIA_HTTP, "a.test", DURATION_S(PATIENCE_S));
+	proxy_accepts();
+	proxy_says("HTTP/1.1 403 Forbidden\r\n\r\nhello", 31);
+	until_ended(REASON_FORBIDDEN, "one.test: the proxy answered 403 Forbidden");
+	dial_by(VIA_SOCKS5, "a.test", DURATION_S(PATIENCE_S));
+	proxy_accepts();
+	proxy_closes();
+	until_ended(REASON_LOST, "one.test: the proxy closed the connection without an answer");
+	dial_by(VIA_SOCKS5, "a.test", DURATION_MS(50));
+	until_ended(REASON_TIMEOUT, "one.test: timed out");
+	dial_by(VIA_HTTP, "a\r\nb", DURATION_S(PATIENCE_S));
+	until_ended(REASON_NAME, "one.test: the proxy cannot be told where to");
+	assert_false(last.connected);
+}
+
+/* Its session goes while the proxy thinks. */
+static void called_off(void **state)
+{
+	dial_by(VIA_SOCKS5, "a.test", DURATION_S(PATIENCE_S));
+	proxy_accepts();
+	proxy_hears("\5\1\0", 3);
+	session_end(dialled, REASON_LOST, NULL, false);
+	until_ended(REASON_LOST, "");
+	while (!list_is_empty(&worker->dialings))
+		turn();
+}
+
+/* The rules are about the target, by its name alone, not about the proxy. */
+static void proxy_and_rules(void **state)
+{
+	acl = (struct acl){allow, deny, 0, rules_make(deny, "127.0.0.0/8")};
+	dial_by(VIA_SOCKS5, "127.0.0.1", DURATION_S(PATIENCE_S));
+	dialled->dial->acl = &acl;
+	until_ended(REASON_FORBIDDEN, "not permitted by access.allow and access.deny: 127.0.0.1");
+	dial_by(VIA_SOCKS5, "a.test", DURATION_S(PATIENCE_S));
+	dialled->dial->acl = &acl;
+	proxy_accepts();
+	session_end(dialled, REASON_OK, NULL, false);
+	until_ended(REASON_OK, "");
+}
+
 /* ---- start and end ---- */
 
 static void populate(struct process *started, struct hub *hub) {}
+
+static const struct ring_table *engine;
 
 static int setup(void **state)
 {
 	char why[RING_WHY_SIZE];
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	socklen_t size = sizeof in;
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (bind(listener, (struct sockaddr *)&in, size) || listen(listener, 64) ||
 	    getsockname(listener, (struct sockaddr *)&in, &size))
 		return -1;
 	port = ntohs(in.sin_port);
-	process = (struct process){.engine = &ring_epoll, .limits = LIMITS_DEFAULT, .populate = populate,
+	process = (struct process){.engine = engine, .limits = LIMITS_DEFAULT, .populate = populate,
 				   .resolve = resolve};
 	process.limits.process_memory = (size_t)256 << 20;
 	if (!process_init(&process, 1, (struct instant){1}))
@@ -288,8 +458,25 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(literals),	 cmocka_unit_test(named),      cmocka_unit_test(some_of_them),
-		cmocka_unit_test(odd_spellings), cmocka_unit_test(told),       cmocka_unit_test(long_names),
+		cmocka_unit_test(literals),
+		cmocka_unit_test(named),
+		cmocka_unit_test(some_of_them),
+		cmocka_unit_test(odd_spellings),
+		cmocka_unit_test(told),
+		cmocka_unit_test(long_names),
+		cmocka_unit_test(agreed),
+		cmocka_unit_test(agreed_by_http),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(called_off),
+		cmocka_unit_test(proxy_and_rules),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	char why[RING_WHY_SIZE];
+	engine = &ring_epoll;
+	int failed = cmocka_run_group_tests_name("epoll", tests, setup, teardown);
+	if (!ring_choose("io_uring", why)) {
+		fprintf(stderr, "SKIPPED: nothing was tested on io_uring: %s\n", why);
+		return failed ? failed : 77;
+	}
+	engine = &ring_uring;
+	return failed + cmocka_run_group_tests_name("io_uring", tests, setup, teardown);
 }
