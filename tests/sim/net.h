@@ -18,7 +18,7 @@
 #include "tests/sim/sim.h"
 
 enum { NET_HOSTS_MAX = 12, NET_FDS_MAX = 1024, NET_FLIGHTS_MAX = 64, NET_PIPE_MAX = 262144,
-	NET_DATAGRAMS_MAX = 128,
+	NET_DATAGRAMS_MAX = 24,
 	NET_PORT_LINK = 8443,
 	NET_PORT_SAFE = 25000 /* ports from here on are never found in use by somebody else */ };
 
