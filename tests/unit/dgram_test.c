@@ -7,6 +7,7 @@
 #include "core/acl.h"
 #include "core/datagram.h"
 #include "protocols/frontends/dial.h"
+#include "protocols/frontends/socks5.h"
 #include "protocols/frontends/udp.h"
 #include "ring/dgram.h"
 #include "ring/names.h"
@@ -542,6 +543,67 @@ static void beside_a_stream(void **state)
 	end();
 }
 
+/* ---- a user of SOCKS5, all the way ---- */
+
+static const struct socks5_policy socks5_policy = {.udp = true};
+
+static void socks5_begins(struct session *session) { socks5_set_policy(session, &socks5_policy); }
+
+static const struct role role_socks5 = {.name = "socks5", .start = socks5_begins, .event = asker_event};
+
+static void exchange(int fd, const void *said, size_t said_size, void *answered, size_t size)
+{
+	assert_int_equal(send(fd, said, said_size, 0), said_size);
+	for (size_t at = 0; at < size;) {
+		ssize_t more;
+		UNTIL((more = recv(fd, (uint8_t *)answered + at, size - at, MSG_DONTWAIT)) >= 0);
+		assert_true(more > 0);
+		at += (size_t)more;
+	}
+}
+
+static void socks5_user(void **state)
+{
+	uint8_t reply[10], datagram[1500] = {0, 0, 0, 1, 127, 0, 0, 1};
+	uint16_t port, own_port;
+	begin();
+	service = (struct service){.hub = &worker->hub};
+	struct listening listening = {.wire = &wire_socks5, .carrier = &carrier_raw, .role = &role_socks5,
+				      .service = &service, .opened = listen_opened, .closed = listen_closed};
+	close(peer_open(AF_INET, &listen_port));
+	assert_true(address_of_literal(&listening.address, "127.0.0.1", listen_port));
+	hub_listen(&worker->hub, &listening);
+	turns(2);
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(listen_port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int control = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(control, (struct sockaddr *)&name, sizeof name), 0);
+	exchange(control, "\5\1\0", 3, reply, 2);
+	assert_memory_equal(reply, "\5\0", 2);
+	exchange(control, "\5\3\0\1\0\0\0\0\0\0", 10, reply, 10);
+	assert_memory_equal(reply, "\5\0\0\1\x7f\0\0\1", 8);
+	name.sin_port = htons(get16(reply + 8));
+	int peer = peer_open(AF_INET, &port), user = peer_open(AF_INET, &own_port);
+	put16(datagram + 8, port);
+	for (int i = 0; i < 30; i++) {
+		memset(datagram + 10, i, 1000);
+		size_t size = 10 + (size_t)i * 30;
+		ssize_t sent = sendto(user, datagram, size, 0, (struct sockaddr *)&name, sizeof name);
+		assert_int_equal(sent, size);
+		assert_int_equal(peer_echo(peer), size - 10);
+		UNTIL(peer_take(user) == (ssize_t)size);
+		assert_memory_equal(heap, datagram, size);
+	}
+	assert_int_equal(dropped(), 0);
+	close(control);
+	UNTIL(list_is_empty(&worker->dgrams) && list_is_empty(&worker->hub.sessions));
+	close(user);
+	close(peer);
+	hub_unlisten(&worker->hub, &listening);
+	UNTIL(list_is_empty(&worker->listeners));
+	end();
+}
+
 /* Ended before the worker has taken the request. */
 static void forgotten(void **state)
 {
@@ -614,6 +676,7 @@ int main(void)
 		cmocka_unit_test(last_words),
 		cmocka_unit_test(no_memory),
 		cmocka_unit_test(beside_a_stream),
+		cmocka_unit_test(socks5_user),
 		cmocka_unit_test(forgotten),
 		cmocka_unit_test(names_are_kept),
 	};
