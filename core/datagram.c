@@ -3,7 +3,10 @@
 
 #include "core/hub.h"
 
-enum { HEAD_MIN = 3 }; /* in front of the payload in its slab: port, length of the host, host */
+enum {
+	HEAD_MIN = 3,              /* in front of the payload in its slab: port, length of the host, host */
+	FLOW_SPARED = 16 * 1024,   /* a flow may have so much however much the streams of its session have */
+};
 
 /* ---- in a flow ---- */
 
@@ -18,17 +21,26 @@ static void drop_oldest(struct pair *pair, int side)
 	datagram_drop(pair->hub);
 }
 
+/* With `kept` bytes in this flow, may `size` more wait? */
+static bool session_has_room(const struct pair *pair, int side, size_t kept, size_t size)
+{
+	const struct channel *sink = pair->side[!side];
+	size_t others = sink ? sink->session->queued_bytes - pair->flow[side].bytes : 0;
+	return !sink || kept + size <= FLOW_SPARED ||
+	       others + kept + size <= pair->hub->limits->session_bytes;
+}
+
 /* Room for `size` bytes more; the flow's own oldest ones make it. False: others hold what there is. */
 static bool flow_makes_room(struct pair *pair, int side, size_t size)
 {
 	struct flow *flow = &pair->flow[side];
-	const struct session *sink = pair->side[!side] ? pair->side[!side]->session : NULL;
-	while (flow->first &&
-	       (flow->count >= CHANNEL_QUEUE_MAX || flow->bytes + size > DATAGRAM_FLOW_BYTES))
+	if (!session_has_room(pair, side, 0, size))
+		return false;
+	while (flow->count >= CHANNEL_QUEUE_MAX || flow->bytes + size > DATAGRAM_FLOW_BYTES)
 		drop_oldest(pair, side);
-	while (sink && flow->first && sink->queued_bytes + size > pair->hub->limits->session_bytes)
+	while (flow->first && !session_has_room(pair, side, flow->bytes, size))
 		drop_oldest(pair, side);
-	return !sink || sink->queued_bytes + size <= pair->hub->limits->session_bytes;
+	return true;
 }
 
 /* Head and payload as one message in a slab of its own. */

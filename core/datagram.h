@@ -3,7 +3,8 @@
  * Owner:  the flow, as any message. A flow of an association (target.network is NETWORK_UDP) holds nothing
  *         else; each is said by one EVENT_DATAGRAM, with no credit and no batching.
  * Limits: CHANNEL_QUEUE_MAX datagrams and DATAGRAM_FLOW_BYTES per flow, the oldest is dropped first, counted
- *         (datagrams_dropped); DATAGRAM_MAX bytes of payload.
+ *         (datagrams_dropped); limits.session_bytes as for streams, which leave a small flow alone;
+ *         DATAGRAM_MAX bytes of payload.
  */
 #ifndef CORE_DATAGRAM_H
 #define CORE_DATAGRAM_H

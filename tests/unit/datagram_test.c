@@ -277,6 +277,12 @@ static void limit_of_the_session(void **state)
 	deliver(from, "10.0.0.1", 9, 12000, 0);          /* its own oldest makes room */
 	assert_int_equal(back->pair->flow[1].count, 9);
 	assert_int_equal(hub->counters[COUNTER_datagrams_dropped], 6);
+	for (uint16_t i = 0; i < 20; i++)                /* a call goes on beside them */
+		deliver(from_other, "10.0.0.2", i, 700, 0);
+	assert_int_equal(other->pair->flow[1].count, 20);
+	for (uint16_t i = 0; i < 20; i++)
+		deliver(from_other, "10.0.0.2", i, 700, 0);
+	assert_true(other->pair->flow[1].bytes <= 16 * 1024);
 	end();
 }
 
