@@ -116,7 +116,8 @@ struct service *linksocks_server_create(struct hub *hub, struct linksocks_server
 		server_destroy(&server->service);
 		return NULL;
 	}
-	settings->service = server->service.index;
+	if (hub->index == 0)                     /* each worker makes its own, on its own thread */
+		settings->service = server->service.index;
 	hub->services[hub->service_count++] = &server->service;
 	return &server->service;
 }

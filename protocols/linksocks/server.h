@@ -18,7 +18,7 @@ struct linksocks_server_settings {
 	const struct config_gateway *gateway;
 	/* Of config->listen_addr: it asks linksocks_route with `own`. NULL: there is no own listener. */
 	const struct detector *own_detector;
-	uint32_t service;                      /* set by the first linksocks_server_create */
+	uint32_t service;                      /* set by linksocks_server_create on worker 0 */
 	/* Told once, on worker 0, about config->listen_addr: it listens (0), or why it does not (-errno). */
 	void (*listens)(const struct address *address, int error);
 };
