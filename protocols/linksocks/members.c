@@ -1,7 +1,8 @@
 /* protocols/linksocks/members.c - links that have logged in, told to every worker; who provides, who counts.
  *
- * A link's own worker tells of it, so what one link does is heard in order everywhere. A token that is gone
- * by then counts nothing: its links are ending.
+ * A link's own worker tells worker 0, which tells the others: so all of them hear of links and of tokens in
+ * one order, and nobody hears of a link before its token. A token that is gone by then counts nothing: its
+ * links are ending.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,52 +174,47 @@ static void provider_left(struct linksocks_server *server, const struct member *
 		providers_changed(server);
 }
 
-static void news_deliver(struct hub *to, struct mail *mail)
-{
-	struct news *news = OWNER(mail, struct news, mail);
-	struct linksocks_server *server = server_at(to, news->service);
-	const struct member *member = &news->member;
-	if (server) {
-		count_client(server, member, news->left);
-		if (member->party == PARTY_PROVIDER)
-			(news->left ? provider_left : provider_joined)(server, member);
-		else if (member->party == PARTY_CONNECTOR && !news->left)
-			tell_providers(server, member);
-	}
-	burden_unref(member->burden);
-	mail_free(mail);
-}
+static void news_deliver(struct hub *to, struct mail *mail);
 
-/* ---- what a link's own worker tells ---- */
-
-static struct news *news_create(struct linksocks_server *server, const struct member *member, bool left,
-				uint32_t to)
+/* Without memory for it nothing could be kept right. */
+static void send(struct linksocks_server *server, const struct member *member, bool left, uint32_t to)
 {
 	struct news *news = mail_create(sizeof *news);
-	if (!news)
-		return NULL;
+	check(news);
 	news->mail = (struct mail){.deliver = news_deliver, .to = to};
 	news->service = server->service.index;
 	news->left = left;
 	news->member = *member;
 	if (member->burden)
 		burden_ref(member->burden);
-	return news;
+	hub_post(server->service.hub, &news->mail);
 }
 
-static void tell_all(struct linksocks_server *server, const struct member *member, bool left)
+static void hear(struct linksocks_server *server, const struct member *member, bool left)
 {
-	struct hub *hub = server->service.hub;
-	for (uint32_t to = 0; to < hub->worker_count; to++) {
-		struct news *news = news_create(server, member, left, to);
-		check(news);             /* without memory for it nothing could be kept right */
-		hub_post(hub, &news->mail);
+	count_client(server, member, left);
+	if (member->party == PARTY_PROVIDER)
+		(left ? provider_left : provider_joined)(server, member);
+	else if (member->party == PARTY_CONNECTOR && !left)
+		tell_providers(server, member);
+}
+
+static void news_deliver(struct hub *to, struct mail *mail)
+{
+	struct news *news = OWNER(mail, struct news, mail);
+	struct linksocks_server *server = server_at(to, news->service);
+	if (server) {
+		hear(server, &news->member, news->left);
+		for (uint32_t next = 1; to->index == 0 && next < to->worker_count; next++)
+			send(server, &news->member, news->left, next);
 	}
+	burden_unref(news->member.burden);
+	mail_free(mail);
 }
 
 void member_join(struct linksocks_server *server, const struct member *member)
 {
-	tell_all(server, member, false);
+	send(server, member, false, 0);
 }
 
 void member_leave(struct linksocks_server *server, const struct member *member)
@@ -230,7 +226,7 @@ void member_leave(struct linksocks_server *server, const struct member *member)
 	struct registry_holder *holder = entry ? registry_holder_of(entry, member->link_id) : NULL;
 	if (holder)
 		holder->session = NULL;
-	tell_all(server, member, true);
+	send(server, member, true, 0);
 }
 
 void members_init(struct linksocks_server *server)

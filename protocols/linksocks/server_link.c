@@ -252,8 +252,9 @@ static void link_ended(struct session *session)
 		return;                  /* a stranger can do that as often as it likes */
 	if (link->refusal)
 		return;                  /* said when it was refused */
-	log_at(reason_is_error(session->why) && session->why != REASON_LOST ? LOG_WARN : LOG_INFO,
-	       "link ended", TEXT("peer", session->peer), TEXT("reason", reason_text(session->why)),
+	bool usual = session->why == REASON_LOST || session->why == REASON_FORBIDDEN;
+	log_at(reason_is_error(session->why) && !usual ? LOG_WARN : LOG_INFO, "link ended",
+	       TEXT("peer", session->peer), TEXT("reason", reason_text(session->why)),
 	       TEXT("detail", session->why_text));
 }
 
