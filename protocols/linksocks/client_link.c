@@ -179,7 +179,7 @@ static bool is_final(const struct client_link *link, const struct session *sessi
 	else if (session->why == REASON_CERTIFICATE && !config->reconnect.retry_auth)
 		snprintf(why, WHY_TEXT_SIZE, "certificate refused: %.150s", detail);
 	else if (!config->reconnect.enabled)
-		snprintf(why, WHY_TEXT_SIZE, "link ended and reconnect is off: %.120s", detail);
+		snprintf(why, WHY_TEXT_SIZE, "reconnect is off: %.150s", detail);
 	else
 		return false;
 	return true;
@@ -253,7 +253,7 @@ static void link_authed(struct session *session, const struct event *event)
 	hub_count(session->hub, COUNTER_links_opened, 1);
 	log_info("logged in", TEXT("gateway", session->peer), LINK_FACT(link),
 		 TEXT("as", client->settings->config->linksocks.reverse ? "provider" : "client"),
-		 TEXT("tls", session->tls),
+		 TEXT(session->tls[0] ? "tls" : NULL, session->tls),
 		 TEXT("features", linksocks_features_text(linksocks_features(session), features)),
 		 NUMBER("worker", session->hub->index));
 	linksocks_connector_start(link);
