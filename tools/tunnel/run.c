@@ -41,6 +41,22 @@ static void client_ready(const struct client_settings *settings)
 	tell_main();
 }
 
+static void linksocks_client_ready(const struct linksocks_client_settings *settings)
+{
+	atomic_fetch_add(&running->clients_ready, 1);
+	tell_main();
+}
+
+/* The first one that gives up ends the program. */
+static void linksocks_client_failed(const struct linksocks_client_settings *settings, const char *why)
+{
+	if (atomic_exchange(&running->failing, true))
+		return;
+	snprintf(running->failure, sizeof running->failure, "%s", why);
+	atomic_store(&running->failed, true);
+	tell_main();
+}
+
 /* ---- settings ---- */
 
 /* Is there a TLS port? */
@@ -65,6 +81,37 @@ static void gateway_settings_fill(struct run *run)
 			     .tls_tunnel_role = &role_gateway_link}};
 }
 
+static bool is_linksocks(const struct config_client *config)
+{
+	return config->protocol == PROTOCOL_LINKSOCKS;
+}
+
+/* ws:// alone needs no trust; with some it may be redirected to wss://. */
+static bool uses_tls(const struct config_client *config)
+{
+	return !config->plaintext || config->has_pin || config->anchors_pem.size;
+}
+
+/* False: no memory. */
+static bool linksocks_settings_fill(struct run *run, size_t index)
+{
+	const struct config_client *config = &run->config->clients[index];
+	struct linksocks_client_settings *settings = &run->linksocks_clients[index];
+	run->client_tls[index].alpn[0] = "http/1.1";
+	*settings = (struct linksocks_client_settings){
+	    .config = config,
+	    .tls = uses_tls(config) ? &run->client_tls[index] : NULL,
+	    .access = &run->config->access,
+	    .worker = (uint32_t)index % run->process.worker_count,
+	    .links = linksocks_client_links_create(config->linksocks.threads),
+	    .ready = linksocks_client_ready,
+	    .failed = linksocks_client_failed};
+	tls_random(settings->instance, sizeof settings->instance);
+	settings->instance[6] = (uint8_t)(0x40 | (settings->instance[6] & 0x0f)); /* a UUID, version 4 */
+	settings->instance[8] = (uint8_t)(0x80 | (settings->instance[8] & 0x3f));
+	return settings->links;
+}
+
 /* False: no memory. */
 static bool client_settings_fill(struct run *run, size_t index)
 {
@@ -75,6 +122,8 @@ static bool client_settings_fill(struct run *run, size_t index)
 				     .anchors = config->anchors_pem,
 				     .has_pin = config->has_pin};
 	memcpy(tls->pin, config->pin, sizeof tls->pin);
+	if (is_linksocks(config))
+		return linksocks_settings_fill(run, index);
 	run->clients[index] = (struct client_settings){.config = config,
 						       .tls = tls,
 						       .links = client_links_create(config->links),
@@ -91,7 +140,9 @@ static void populate(struct process *process, struct hub *hub)
 	if (is_public(run->config))
 		check(gateway_create(hub, &run->gateway));
 	for (size_t i = 0; i < run->config->client_count; i++)
-		check(client_create(hub, &run->clients[i]));
+		check(is_linksocks(&run->config->clients[i])
+			  ? linksocks_client_create(hub, &run->linksocks_clients[i])
+			  : client_create(hub, &run->clients[i]));
 }
 
 /* ---- starting ---- */
@@ -203,7 +254,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 			snprintf(why, RUN_WHY_SIZE, "out of memory");
 			return false;
 		}
-		if (!settings_work(&run->client_tls[i], why))
+		if (uses_tls(&config->clients[i]) && !settings_work(&run->client_tls[i], why))
 			return false;
 	}
 	process->resolver = resolver_start(post, process, why);
@@ -304,6 +355,11 @@ int run_until_signal(struct run *run)
 			break;
 		}
 		tell_listening(run);
+		if (atomic_load(&run->failed)) {
+			log_error("giving up", TEXT("reason", run->failure));
+			status = 1;
+			break;
+		}
 		if (signal) {
 			drain(run, signals);
 			break;
@@ -336,6 +392,8 @@ void run_stop(struct run *run)
 	process_fini(&run->process);
 	for (size_t i = 0; i < run->config->client_count; i++)
 		client_links_destroy(run->clients[i].links);
+	for (size_t i = 0; i < run->config->client_count; i++)
+		linksocks_client_links_destroy(run->linksocks_clients[i].links);
 	close(run->news);
 	if (run->network >= 0)
 		close(run->network);

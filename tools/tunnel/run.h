@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "core/config.h"
+#include "protocols/linksocks/client.h"
 #include "protocols/tls_tunnel/client.h"
 #include "protocols/tls_tunnel/gateway.h"
 #include "ring/process.h"
@@ -21,11 +22,15 @@ struct run {
 	struct process process;
 	struct tls_settings gateway_tls, client_tls[RUN_CLIENTS_MAX];
 	struct gateway_settings gateway;
+	/* By index of config->clients, of which each has one protocol. */
 	struct client_settings clients[RUN_CLIENTS_MAX];
+	struct linksocks_client_settings linksocks_clients[RUN_CLIENTS_MAX];
 	int network;                     /* tells of changed addresses and routes; -1: nothing to tell */
 	int news;                        /* eventfd: one of the following has changed */
 	_Atomic int listen_error; /* -errno of the gateway's listener; 1: it listens; 0: not known yet */
 	_Atomic uint32_t clients_ready;
+	_Atomic bool failing, failed;    /* a client gives up; `failure` says why from `failed` on */
+	char failure[RUN_WHY_SIZE];
 	struct address listens;
 	bool told;                       /* that it listens */
 	bool print_line; /* on stdout, once the gateway listens: what to paste on the other machine */
