@@ -157,6 +157,25 @@ static void handshake(struct stream *stream)
 		stream_fail(stream, REASON_LOST, "the peer closed during the TLS handshake");
 }
 
+/* A buffer with room behind what was looked at: its own, or one of twice the size, so that a peer who sends
+ * byte by byte does not have them all copied for each. */
+static struct buf *pending_room(struct stream *stream, size_t size)
+{
+	struct piece *first = &stream->pending;
+	struct buf *old = first->buf;
+	bool ours = old->refs == 1 && old->size < BUF_RECEIVE_SIZE && first->bytes.at == old->bytes &&
+		    first->bytes.size == old->used;
+	if (ours && old->size >= size)
+		return old;
+	struct buf *buf = buf_acquire(&stream->worker->hub.bufs, size + first->bytes.size);
+	if (!buf)
+		return NULL;
+	memcpy(buf->bytes, first->bytes.at, first->bytes.size);
+	bufpool_copied(buf->home, first->bytes.size);
+	buf_unref(old);
+	return buf;
+}
+
 /* More bytes behind the few that were looked at. */
 static bool pending_join(struct stream *stream, struct piece more)
 {
@@ -165,20 +184,16 @@ static bool pending_join(struct stream *stream, struct piece more)
 		*first = more;
 		return true;
 	}
-	size_t size = first->bytes.size + more.bytes.size;
-	struct buf *buf = buf_acquire(&stream->worker->hub.bufs, size);
-	if (!buf) {
-		buf_unref(more.buf);
-		return false;
+	size_t before = first->bytes.size, size = before + more.bytes.size;
+	struct buf *buf = pending_room(stream, size);
+	if (buf) {
+		memcpy(buf->bytes + before, more.bytes.at, more.bytes.size);
+		bufpool_copied(buf->home, more.bytes.size);
+		buf->used = (uint32_t)size;
+		*first = (struct piece){buf, {buf->bytes, size}};
 	}
-	memcpy(buf->bytes, first->bytes.at, first->bytes.size);
-	memcpy(buf->bytes + first->bytes.size, more.bytes.at, more.bytes.size);
-	bufpool_copied(buf->home, size);
-	buf->used = (uint32_t)size;
-	buf_unref(first->buf);
 	buf_unref(more.buf);
-	*first = (struct piece){buf, {buf->bytes, size}};
-	return true;
+	return buf != NULL;
 }
 
 static void detect_refused(struct stream *stream, const struct detect_answer *answer)
@@ -207,6 +222,7 @@ static void detected(struct stream *stream, const struct detect_answer *answer)
 		stream_fail(stream, REASON_MEMORY, NULL);
 		return;
 	}
+	session->tag = stream->welcome->tag;
 	stream_adopt_session(stream, session);
 	session_open(session);
 	stream_feed(stream);

@@ -16,4 +16,7 @@ enum { HTTP_BODY_MAX = 64 * 1024 };
 
 extern const struct wire wire_http;
 
+/* For requests that nobody serves: they answer 404 or 403, and close. */
+extern const struct role role_http_not_found, role_http_forbidden;
+
 #endif

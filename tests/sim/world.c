@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "protocols/frontends/http.h"
 #include "protocols/tls_tunnel/wire.h"
 #include "tests/sim/associations.h"
 #include "tests/sim/ring_sim.h"
@@ -72,7 +73,9 @@ static void gateway_build(struct node *node)
 						  .tls = world.knobs.tls ? &node->tls : NULL,
 						  .detector = {.detector = {.detect = gateway_detect},
 							       .tls_tunnel_wire = &wire_tls_tunnel,
-							       .tls_tunnel_role = &role_gateway_link}};
+							       .tls_tunnel_role = &role_gateway_link,
+							       .http_wire = &wire_http,
+							       .not_found_role = &role_http_not_found}};
 }
 
 static struct local_service *service_create(struct net_host *host, struct address address)

@@ -31,6 +31,7 @@ static int run_config(const struct options *options, struct config *config)
 		return fail(why);
 	run.print_line =
 	    options->command == COMMAND_GATEWAY || (options->command == COMMAND_RUN && !options->config_file);
+	run.original = options->command == COMMAND_LINKSOCKS;
 	run.host = options->host_count ? options->hosts[0] : NULL;
 	if (options->command == COMMAND_LINKSOCKS && options->linksocks == LINKSOCKS_MODE_SERVER)
 		linksocks_print_configuration(config);

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "protocols/frontends/http.h"
+#include "protocols/linksocks/wire.h"
 #include "protocols/tls_tunnel/wire.h"
 #include "ring/network.h"
 #include "tools/tunnel/state.h"
@@ -28,11 +30,21 @@ static void tell_main(void)
 		log_error("cannot wake the main thread");
 }
 
+static void port_told(struct run_port *port, const struct address *address, int error)
+{
+	port->address = *address;
+	atomic_store(&port->state, error ? error : 1);
+	tell_main();
+}
+
 static void gateway_listens(const struct address *address, int error)
 {
-	running->listens = *address;
-	atomic_store(&running->listen_error, error ? error : 1);
-	tell_main();
+	port_told(&running->public, address, error);
+}
+
+static void linksocks_listens(const struct address *address, int error)
+{
+	port_told(&running->own, address, error);
 }
 
 static void client_ready(const struct client_settings *settings)
@@ -75,10 +87,28 @@ static void gateway_settings_fill(struct run *run)
 						 .anchors = config->client_ca_pem,
 						 .require_client_certificate = config->client_ca_pem.size > 0,
 						 .alpn = {"http/1.1"}};
+	run->linksocks = (struct linksocks_server_settings){.config = &config->linksocks,
+							    .access = &run->config->access,
+							    .gateway = config,
+							    .own_detector = &run->own_detector.detector,
+							    .listens = linksocks_listens};
+	struct gateway_detector detector = {.detector = {.detect = gateway_detect},
+					    .http_wire = &wire_http,
+					    .not_found_role = &role_http_not_found,
+					    .forbidden_role = &role_http_forbidden,
+					    .linksocks = config->linksocks.enabled ? &run->linksocks : NULL,
+					    .linksocks_wire = &wire_linksocks,
+					    .linksocks_role = &role_linksocks_link,
+					    .linksocks_route = linksocks_route,
+					    .linksocks_service = &run->linksocks.service,
+					    .allow_origins = config->allow_origins,
+					    .allow_origin_count = config->allow_origin_count};
+	run->own_detector = detector;
+	run->own_detector.own = true;
+	detector.tls_tunnel_wire = config->tls_tunnel ? &wire_tls_tunnel : NULL;
+	detector.tls_tunnel_role = &role_gateway_link;
 	run->gateway = (struct gateway_settings){
-		.config = config, .tls = &run->gateway_tls, .listens = gateway_listens,
-		.detector = {.detector = {.detect = gateway_detect}, .tls_tunnel_wire = &wire_tls_tunnel,
-			     .tls_tunnel_role = &role_gateway_link}};
+		.config = config, .tls = &run->gateway_tls, .listens = gateway_listens, .detector = detector};
 }
 
 static bool is_linksocks(const struct config_client *config)
@@ -139,6 +169,8 @@ static void populate(struct process *process, struct hub *hub)
 	struct run *run = process->populate_state;
 	if (is_public(run->config))
 		check(gateway_create(hub, &run->gateway));
+	if (run->config->gateway.enabled && run->config->gateway.linksocks.enabled)
+		check(linksocks_server_create(hub, &run->linksocks));
 	for (size_t i = 0; i < run->config->client_count; i++)
 		check(is_linksocks(&run->config->clients[i])
 			  ? linksocks_client_create(hub, &run->linksocks_clients[i])
@@ -214,6 +246,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 {
 	*run = (struct run){.config = config,
 			    .news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+			    .original = run->original,
 			    .print_line = run->print_line,
 			    .host = run->host};
 	running = run;
@@ -303,10 +336,16 @@ static void drain(struct run *run, int signals)
 		signal = wait_signal(run, signals, 100);
 }
 
+static void say_original(const char *text)
+{
+	fputs(text, stdout);
+	fflush(stdout);
+}
+
 static void print_client_line(struct run *run)
 {
 	char line[STATE_LINE_SIZE];
-	if (state_client_line(run->config, run->host, run->listens.port, line)) {
+	if (state_client_line(run->config, run->host, run->public.address.port, line)) {
 		printf("On the other machine, where its port 3000 shall become port 8080 of this one:\n"
 		       "  %s --publish web=8080:127.0.0.1:3000\n",
 		       line);
@@ -315,16 +354,49 @@ static void print_client_line(struct run *run)
 	secret_wipe(line, sizeof line);
 }
 
-/* Once, when the gateway listens. */
-static void tell_listening(struct run *run)
+/* Once for each port. False: it cannot listen, and it has been said why. */
+static bool tell_port(struct run *run, struct run_port *port, const struct address *wanted)
 {
 	char where[ADDRESS_TEXT_SIZE];
-	if (run->told || atomic_load(&run->listen_error) != 1)
+	int state = atomic_load(&port->state);
+	if (state == 0 || port->told)
+		return true;
+	port->told = true;
+	if (state == 1) {
+		log_info("listening", TEXT("address", address_format(&port->address, where)),
+			 TEXT(port == &run->own ? "speaks" : NULL, "LinkSocks in clear"));
+		if (run->print_line && port == &run->public)
+			print_client_line(run);
+		if (run->original)
+			say_original("LinkSocks server started\n");
+		return true;
+	}
+	log_error("cannot listen", TEXT("address", address_format(wanted, where)),
+		  TEXT("reason", state == -EADDRINUSE
+				     ? "another process listens there; stop it or choose another "
+				       "address (--listen, listen_addr)"
+				 : state == -EACCES ? "ports below 1024 need privileges; choose another or "
+						      "grant CAP_NET_BIND_SERVICE"
+						    : reason_text(reason_of_errno(state))));
+	return false;
+}
+
+static bool tell_ports(struct run *run)
+{
+	const struct config_gateway *gateway = &run->config->gateway;
+	return tell_port(run, &run->public, &gateway->listen_addr) &&
+	       tell_port(run, &run->own, &gateway->linksocks.listen_addr);
+}
+
+/* What scripts around the original client wait for. */
+static void tell_clients(struct run *run)
+{
+	if (!run->original || run->clients_told || !atomic_load(&run->clients_ready))
 		return;
-	run->told = true;
-	log_info("listening", TEXT("address", address_format(&run->listens, where)));
-	if (run->print_line)
-		print_client_line(run);
+	run->clients_told = true;
+	bool reverse = run->config->clients[0].linksocks.reverse;
+	say_original(reverse ? "Authentication successful for reverse proxy\n"
+			     : "Authentication successful for forward proxy\nSOCKS5 server started\n");
 }
 
 int run_until_signal(struct run *run)
@@ -338,23 +410,11 @@ int run_until_signal(struct run *run)
 	int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), status = 0;
 	for (;;) {
 		int signal = wait_signal(run, signals, -1);
-		int error = atomic_load(&run->listen_error);
-		if (error < 0) {
-			char where[ADDRESS_TEXT_SIZE];
-			log_error(
-			    "cannot listen",
-			    TEXT("address", address_format(&run->config->gateway.listen_addr, where)),
-			    TEXT("reason",
-				 error == -EADDRINUSE
-				     ? "another process listens there; stop it or choose another "
-				       "address (--listen, listen_addr)"
-				 : error == -EACCES ? "ports below 1024 need privileges; choose another or "
-						      "grant CAP_NET_BIND_SERVICE"
-						    : reason_text(reason_of_errno(error))));
+		if (!tell_ports(run)) {
 			status = 1;
 			break;
 		}
-		tell_listening(run);
+		tell_clients(run);
 		if (atomic_load(&run->failed)) {
 			log_error("giving up", TEXT("reason", run->failure));
 			status = 1;

@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "protocols/linksocks/client.h"
+#include "protocols/linksocks/server.h"
 #include "protocols/tls_tunnel/client.h"
 #include "protocols/tls_tunnel/gateway.h"
 #include "ring/process.h"
@@ -17,28 +18,37 @@
 
 enum { RUN_CLIENTS_MAX = CONFIG_CLIENTS_MAX, RUN_WHY_SIZE = 512 };
 
+/* A listener of the gateway, as worker 0 tells it. */
+struct run_port {
+	_Atomic int state;               /* -errno; 1: it listens; 0: not known yet */
+	struct address address;
+	bool told;
+};
+
 struct run {
 	struct config *config;
 	struct process process;
 	struct tls_settings gateway_tls, client_tls[RUN_CLIENTS_MAX];
 	struct gateway_settings gateway;
+	struct linksocks_server_settings linksocks;
+	struct gateway_detector own_detector;
 	/* By index of config->clients, of which each has one protocol. */
 	struct client_settings clients[RUN_CLIENTS_MAX];
 	struct linksocks_client_settings linksocks_clients[RUN_CLIENTS_MAX];
 	int network;                     /* tells of changed addresses and routes; -1: nothing to tell */
 	int news;                        /* eventfd: one of the following has changed */
-	_Atomic int listen_error; /* -errno of the gateway's listener; 1: it listens; 0: not known yet */
+	struct run_port public, own;     /* the TLS port; LinkSocks' own listener */
 	_Atomic uint32_t clients_ready;
 	_Atomic bool failing, failed;    /* a client gives up; `failure` says why from `failed` on */
 	char failure[RUN_WHY_SIZE];
-	struct address listens;
-	bool told;                       /* that it listens */
+	bool clients_told;               /* that one is ready */
+	bool original; /* called as the original LinkSocks program, which says some things on stdout */
 	bool print_line; /* on stdout, once the gateway listens: what to paste on the other machine */
 	const char *host;                /* this machine's name in that line; NULL: found out */
 };
 
-/* Starts everything. Fields after `listens` are the caller's, set before; the rest is overwritten. `config`
- * is loaded (state_load) and stays the caller's. False: one line in `why`. */
+/* Starts everything. Fields from `original` on are the caller's, set before; the rest is overwritten.
+ * `config` is loaded (state_load) and stays the caller's. False: one line in `why`. */
 bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE]);
 /* Waits for a signal that ends the program, drains and stops. Returns the exit status. */
 int run_until_signal(struct run *run);

@@ -1,0 +1,43 @@
+/* protocols/frontends/http_refuse.c - roles of conns whose request nobody serves; see http.h. */
+#include "protocols/frontends/http.h"
+
+#include "core/hub.h"
+#include "core/log.h"
+
+enum { PATH_SHOWN = 100 };
+
+static const struct http_exchange answers[] = {
+	{.status = 404, .content_type = "text/plain; charset=utf-8",
+	 .body = {(const uint8_t *)"404 page not found\n", 19}},
+	{.status = 403, .content_type = "text/plain; charset=utf-8",
+	 .body = {(const uint8_t *)"Forbidden\n", 10}},
+};
+
+static void refuse(struct session *session, const struct event *event, const struct http_exchange *answer)
+{
+	char path[PATH_SHOWN + 1];
+	if (event->kind != EVENT_REQUEST)
+		return;
+	text_copy(path, sizeof path, event->exchange->path);
+	if (hub_may_log(session->hub))
+		log_info("HTTP request refused", TEXT("peer", session->peer), TEXT("path", path),
+			 NUMBER("status", answer->status));
+	session_drain(session);          /* the answer is the last */
+	session_say(session, EVENT_RESPONSE);
+}
+
+static void refuse_unknown(struct session *session, const struct event *event)
+{
+	refuse(session, event, &answers[0]);
+}
+
+static void refuse_foreign(struct session *session, const struct event *event)
+{
+	refuse(session, event, &answers[1]);
+}
+
+static void fill_unknown(struct session *session, struct event *event) { event->exchange = &answers[0]; }
+static void fill_foreign(struct session *session, struct event *event) { event->exchange = &answers[1]; }
+
+const struct role role_http_not_found = {.name = "http 404", .event = refuse_unknown, .fill = fill_unknown};
+const struct role role_http_forbidden = {.name = "http 403", .event = refuse_foreign, .fill = fill_foreign};
