@@ -354,17 +354,28 @@ static void print_client_line(struct run *run)
 	secret_wipe(line, sizeof line);
 }
 
+/* What clients need where the certificate is of our own making. */
+static const char *pin_of(const struct run *run, char text[TLS_PIN_TEXT_SIZE])
+{
+	uint8_t pin[TLS_PIN_SIZE];
+	text[0] = 0;
+	if (tls_pin_of_pem(run->config->gateway.certificate_pem, pin) == STATUS_OK)
+		tls_pin_format(pin, text);
+	return text;
+}
+
 /* Once for each port. False: it cannot listen, and it has been said why. */
 static bool tell_port(struct run *run, struct run_port *port, const struct address *wanted)
 {
-	char where[ADDRESS_TEXT_SIZE];
+	char where[ADDRESS_TEXT_SIZE], pin[TLS_PIN_TEXT_SIZE];
 	int state = atomic_load(&port->state);
 	if (state == 0 || port->told)
 		return true;
 	port->told = true;
 	if (state == 1) {
+		bool own = port == &run->own;
 		log_info("listening", TEXT("address", address_format(&port->address, where)),
-			 TEXT(port == &run->own ? "speaks" : NULL, "LinkSocks in clear"));
+			 TEXT(own ? "speaks" : "pin", own ? "LinkSocks in clear" : pin_of(run, pin)));
 		if (run->print_line && port == &run->public)
 			print_client_line(run);
 		if (run->original)
