@@ -111,7 +111,7 @@ static void say_in_pieces(struct slice bytes, size_t piece)
 
 /* ---- dialogues ---- */
 
-struct dialogue {
+struct talk {
 	const char *name;
 	const struct socks5_policy *policy;
 	struct slice says;
@@ -127,7 +127,7 @@ struct dialogue {
 #define NAME CONNECT "\3\6a.test\0\x50"
 #define DONE "\5\0\5\0" ZEROS
 
-static const struct dialogue dialogues[] = {
+static const struct talk dialogues[] = {
 	{"a name", NULL, RAW(HELLO NAME), RAW(DONE), "tcp a.test:80", 0, "", 0},
 	{"early data", NULL, RAW(HELLO NAME "GET /"), RAW(DONE), "tcp a.test:80", 0, "GET /", 0},
 	{"several methods", NULL, RAW("\5\3\1\2\0" NAME), RAW(DONE), "tcp a.test:80", 0, "", 0},
@@ -191,7 +191,7 @@ static const struct dialogue dialogues[] = {
 	 REASON_LIMIT, NULL, 0},
 };
 
-static void run_dialogue(const struct dialogue *one, size_t piece)
+static void run_dialogue(const struct talk *one, size_t piece)
 {
 	begin(one->policy);
 	answer = one->answer;
