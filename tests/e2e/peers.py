@@ -30,16 +30,15 @@ def _run(command, **options):
     )
 
 
-@functools.lru_cache
-def go_peer():
-    """Path of the peer on hashicorp/yamux, or why there is none."""
+def _go(folder, library, package):
+    """Path of the program in tests/peers/FOLDER, which needs a library of Debian, or why there is none."""
     go = _find("go", "/usr/local/go/bin", "/usr/lib/go/bin")
     if not go:
         return None, "go is not installed (golang-go)"
-    if not os.path.isdir(f"{GOCODE}/src/github.com/hashicorp/yamux"):
-        return None, "golang-github-hashicorp-yamux-dev is not installed"
+    if not os.path.isdir(f"{GOCODE}/src/github.com/{library}"):
+        return None, f"{package} is not installed"
     OUT.mkdir(parents=True, exist_ok=True)
-    binary = OUT / "peer-go"
+    binary = OUT / f"peer-{folder}"
     env = {
         **os.environ,
         "GO111MODULE": "off",
@@ -47,10 +46,25 @@ def go_peer():
         "GOFLAGS": "",
         "GOCACHE": str(OUT / "go-cache"),
     }
-    built = _run([go, "build", "-o", str(binary), "."], cwd=SOURCES / "go", env=env)
+    built = _run([go, "build", "-o", str(binary), "."], cwd=SOURCES / folder, env=env)
     if built.returncode:
         raise RuntimeError(f"the Go peer does not build:\n{built.stdout}")
     return binary, None
+
+
+@functools.lru_cache
+def go_peer():
+    """Path of the peer on hashicorp/yamux, or why there is none."""
+    return _go("go", "hashicorp/yamux", "golang-github-hashicorp-yamux-dev")
+
+
+@functools.lru_cache
+def websocket_peer():
+    """Path of the peer on gorilla/websocket, which stock LinkSocks uses; skips where there is none."""
+    binary, why = _go("websocket", "gorilla/websocket", "golang-github-gorilla-websocket-dev")
+    if binary is None:
+        pytest.skip(f"Go peer: {why}")
+    return binary
 
 
 @functools.lru_cache

@@ -1,4 +1,5 @@
-"""The WebSocket carrier (tests/websocket says back what it hears) against another implementation."""
+"""The WebSocket carrier (tests/websocket says back what it hears) against others: python3-websockets, and
+gorilla/websocket with its fragments of 4096 bytes."""
 
 import asyncio
 import http
@@ -8,9 +9,13 @@ import re
 
 import pytest
 
+import peers
 import tunnel
 
-websockets = pytest.importorskip("websockets", reason="python3-websockets is not installed")
+try:
+    import websockets
+except ImportError:
+    websockets = None
 
 ECHO = pathlib.Path(
     os.environ.get("ECHO_BIN", str(pathlib.Path(tunnel.BIN).parent / "tests" / "websocket_echo"))
@@ -70,6 +75,10 @@ def server():
     process.child.wait()
 
 
+needs_websockets = pytest.mark.skipif(not websockets, reason="python3-websockets is not installed")
+
+
+@needs_websockets
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_server_and_a_client(server, compression):
     process, address = server
@@ -84,6 +93,7 @@ def test_server_and_a_client(server, compression):
     limited(go())
 
 
+@needs_websockets
 def test_server_closes_what_is_too_big(server):
     process, address = server
 
@@ -100,6 +110,7 @@ def test_server_closes_what_is_too_big(server):
     limited(go())
 
 
+@needs_websockets
 def test_client_and_a_server():
     codes = []
 
@@ -120,6 +131,7 @@ def test_client_and_a_server():
     assert codes == [4000]
 
 
+@needs_websockets
 def test_client_that_is_refused():
     async def refuse(path, headers):
         return http.HTTPStatus.UNAUTHORIZED, [("X-Why", "no")], b"no\n"
@@ -132,3 +144,19 @@ def test_client_that_is_refused():
             assert await asyncio.to_thread(process.child.wait) == 0
 
     limited(go())
+
+
+def test_server_and_a_go_client(server):
+    process, address = server
+    peer = tunnel.Process([peers.websocket_peer(), "client", address.split("/")[2]], "go client")
+    peer.wait_line("^done 4001$", 4 * tunnel.WAIT)
+    process.wait_line("^end 4001$")
+
+
+def test_client_and_a_go_server():
+    peer = tunnel.Process([peers.websocket_peer(), "server"], "go server")
+    port = int(re.search(r"(\d+)$", peer.wait_line("^listening ")).group(1))
+    process = echo("client", port, "/chat")
+    peer.wait_line("^done 4001$", 4 * tunnel.WAIT)
+    process.wait_line("^end 4001$")
+    assert peer.child.wait() == 0 and process.child.wait() == 0
