@@ -107,8 +107,8 @@ size_t websocket_put_header(uint8_t room[WEBSOCKET_HEADER_MAX], const struct web
 	return size;
 }
 
-/* Whole blocks at the front. Returns how many bytes they have. */
-static size_t mask_blocks(uint8_t *at, size_t size, uint64_t word)
+/* Whole words at the front. Returns how many bytes they have. */
+static size_t mask_words(uint8_t *at, size_t size, uint64_t word)
 {
 	uint64_t block[4];
 	size_t done = 0;
@@ -120,11 +120,16 @@ static size_t mask_blocks(uint8_t *at, size_t size, uint64_t word)
 		block[3] ^= word;
 		memcpy(at + done, block, sizeof block);
 	}
+	for (; size - done >= sizeof *block; done += sizeof *block) {
+		memcpy(block, at + done, sizeof *block);
+		block[0] ^= word;
+		memcpy(at + done, block, sizeof *block);
+	}
 	return done;
 }
 
 #if defined(__x86_64__)
-/* The same, where the CPU has registers of 256 bits. */
+/* Whole blocks at the front, where the CPU has registers of 256 bits. */
 __attribute__((target("avx2"))) static size_t mask_wide(uint8_t *at, size_t size, uint64_t word)
 {
 	__m256i key = _mm256_set1_epi64x((long long)word);
@@ -145,12 +150,12 @@ __attribute__((target("avx2"))) static size_t mask_wide(uint8_t *at, size_t size
 /* The key as it goes on at that phase, twice. */
 static uint64_t turn(const uint8_t key[WEBSOCKET_KEY_SIZE], size_t phase)
 {
-	uint8_t turned[sizeof(uint64_t)];
-	uint64_t word;
-	for (size_t i = 0; i < sizeof turned; i++)
-		turned[i] = key[(phase + i) % WEBSOCKET_KEY_SIZE];
-	memcpy(&word, turned, sizeof word);
-	return word;
+	uint8_t twice[2 * WEBSOCKET_KEY_SIZE];
+	uint32_t half;
+	memcpy(twice, key, WEBSOCKET_KEY_SIZE);
+	memcpy(twice + WEBSOCKET_KEY_SIZE, key, WEBSOCKET_KEY_SIZE);
+	memcpy(&half, twice + phase % WEBSOCKET_KEY_SIZE, sizeof half);
+	return (uint64_t)half << 32 | half;
 }
 
 static void mask_bytes(uint8_t *at, size_t size, const uint8_t key[WEBSOCKET_KEY_SIZE], size_t phase)
@@ -169,7 +174,7 @@ unsigned websocket_mask(uint8_t *at, size_t size, const uint8_t key[WEBSOCKET_KE
 		done += mask_wide(at + done, size - done, turn(key, phase + done));
 	}
 #endif
-	done += mask_blocks(at + done, size - done, turn(key, phase + done));
+	done += mask_words(at + done, size - done, turn(key, phase + done));
 	mask_bytes(at + done, size - done, key, phase + done);
 	return (phase + (unsigned)(size % WEBSOCKET_KEY_SIZE)) % WEBSOCKET_KEY_SIZE;
 }
