@@ -1,5 +1,6 @@
 /* protocols/linksocks/hear.c - messages as they come in pieces: payload is passed on, the rest is collected.
  */
+#include "core/secret.h"
 #include "protocols/linksocks/wire_inside.h"
 
 enum {
@@ -35,12 +36,19 @@ static void forget_message(struct linksocks *linksocks)
 	linksocks->left = 0;
 }
 
+void linksocks_forget_greeting(struct linksocks *linksocks)
+{
+	if (linksocks->greeting)
+		secret_wipe(linksocks->greeting->bytes, linksocks->greeting->size);
+	release(&linksocks->greeting);
+}
+
 void linksocks_forget(struct linksocks *linksocks)
 {
 	forget_message(linksocks);
 	forget_kept(linksocks);
+	linksocks_forget_greeting(linksocks);
 	release(&linksocks->early);
-	release(&linksocks->greeting);
 	release(&linksocks->answers);
 }
 

@@ -119,8 +119,7 @@ static enum status say_authed(struct session *session, struct linksocks *linksoc
 		status = linksocks_say(writer, &message);
 	if (status != STATUS_OK)
 		return status;
-	buf_unref(linksocks->greeting);
-	linksocks->greeting = NULL;
+	linksocks_forget_greeting(linksocks);
 	linksocks->phase = PHASE_OVER;
 	if (message.success)
 		linksocks_begin(session, linksocks);

@@ -115,6 +115,8 @@ enum status linksocks_say_answer(struct linksocks *linksocks, struct writer *wri
 /* ---- hear.c ---- */
 enum status linksocks_decode(struct session *session, void *state, const struct chunk *chunk,
 			     size_t *consumed);
+/* The digest of a token is as good as the token here: it is wiped. */
+void linksocks_forget_greeting(struct linksocks *linksocks);
 /* Lets go of everything that is held. */
 void linksocks_forget(struct linksocks *linksocks);
 
