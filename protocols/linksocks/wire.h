@@ -32,7 +32,7 @@ enum {
 extern const struct wire wire_linksocks;
 
 struct linksocks_options {
-	uint32_t features;              /* that we are ready for: FEATURE_CREDIT, _LZ4, _HALF_CLOSE, _OURS */
+	uint32_t features;              /* that we are ready for: FEATURE_OURS, _CREDIT, _LZ4 ... */
 	size_t compression_threshold;   /* bytes of payload; 0: never compress */
 	bool provider;                  /* client: unsolicited Pongs, held first data */
 };
