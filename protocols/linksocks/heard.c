@@ -272,7 +272,7 @@ static enum status hear_note(struct session *session, struct linksocks *linksock
 {
 	const char *fault;
 	struct note *note = &linksocks->told.note;
-	json_t *value = linksocks->kept_json = json_parse(message->text, NOTE_MAX, &fault);
+	json_t *value = linksocks->kept_json = linksocks_json(message->text, &fault);
 	*note = (struct note){.level = LOG_DEBUG};
 	if (message->type == LINKSOCKS_PARTNERS) {
 		json_int_t count = json_integer_value(member(value, "count"));

@@ -58,14 +58,24 @@ static struct slice take_optional(struct reader *reader)
 	return reader->left.size ? take_text(reader) : (struct slice){NULL, 0};
 }
 
+/* As lenient as the original: a name may occur twice, and a text may have NUL in it. */
+struct json_t *linksocks_json(struct slice text, const char **why)
+{
+	*why = json_survey(text, JSON_TEXT_MAX, JSON_DEPTH_MAX);
+	json_t *value = *why ? NULL : json_loadb((const char *)text.at, text.size, JSON_ALLOW_NUL, NULL);
+	if (json_is_object(value))
+		return value;
+	json_decref(value);
+	if (!*why)
+		*why = "text that is not a JSON object";
+	return NULL;
+}
+
 static const char *json_fault(struct slice text)
 {
-	const char *fault = NULL;
-	json_t *value = json_parse(text, JSON_TEXT_MAX, &fault);
-	if (value && !json_is_object(value))
-		fault = "JSON that is not an object";
-	json_decref(value);
-	return fault;
+	const char *why;
+	json_decref(linksocks_json(text, &why));
+	return why;
 }
 
 static void parse_tail(struct reader *reader, struct linksocks_message *message)

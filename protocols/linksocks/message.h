@@ -71,6 +71,10 @@ size_t linksocks_write(const struct linksocks_message *message, uint8_t *at, siz
 /* DATA of UDP: the two address blocks behind the payload. */
 size_t linksocks_write_tail(const struct linksocks_message *message, uint8_t *at, size_t room);
 
+/* The JSON of LOG and PARTNERS: a new reference (jansson), or NULL with one line in `why`. */
+struct json_t;
+struct json_t *linksocks_json(struct slice text, const char **why);
+
 /* "xxxxxxxx-xxxx-..." and back; false: not a UUID. */
 enum { UUID_TEXT_SIZE = 37 };
 void uuid_format(const uint8_t id[LINKSOCKS_UUID_SIZE], char text[UUID_TEXT_SIZE]);

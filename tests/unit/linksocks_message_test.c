@@ -204,6 +204,11 @@ static const struct accepted table[] = {
     {"0109000000027b7b", ERROR, {0}},
     {"0109000000025b5d", ERROR, {0}},
     {"010a000000037b7d20", LINKSOCKS_PARTNERS, {.text = SLICE("{} ")}},
+    {"010a0000000d7b2261223a312c2261223a327d", LINKSOCKS_PARTNERS, {.text = SLICE("{\"a\":1,\"a\":2}")}},
+    {"010900000010"
+     "7b226d7367223a225c7530303030227d",
+     LINKSOCKS_LOG,
+     {.text = SLICE("{\"msg\":\"\\u0000\"}")}},
     {"0140" U1_HEX "00010000", LINKSOCKS_CREDIT, {.id = U1, .amount = 65536}},
     {"0140" U1_HEX "000100", ERROR, {0}},
     {"0141" U1_HEX, LINKSOCKS_EOF, {.id = U1}},
