@@ -1,15 +1,14 @@
-/* protocols/frontends/socks5.c - the steps of the dialogue, then a relay or an association; see socks5.h.
- */
+/* protocols/frontends/socks5.c - the steps of the dialogue, then a relay or an association; see socks5.h. */
 #include "protocols/frontends/socks5.h"
 
-#include "core/datagram.h"
 #include "core/request.h"
 #include "core/secret.h"
 #include "core/writer.h"
 #include "protocols/frontends/plain.h"
+#include "protocols/frontends/socks5_association.h"
 #include "protocols/frontends/socks5_dialogue.h"
 
-enum { SOCKS5_CHUNK_MAX = 65536, REPLY_HEAD = 3, SAY_MAX = 2 + REPLY_HEAD + SOCKS5_ADDRESS_MAX };
+enum { SOCKS5_CHUNK_MAX = 65536, REPLY_HEAD = 3 };
 
 enum step { GREETING, LOGIN, LOGGING_IN, REQUEST, OPENING, RELAY, ASSOCIATED };
 enum farewell { FAREWELL_NONE, FAREWELL_REPLY, FAREWELL_LOGIN };
@@ -21,13 +20,6 @@ struct pending {
 	uint8_t bytes[SOCKS5_STEP_MAX];
 };
 
-/* What only UDP ASSOCIATE needs, from its OPENED on. */
-struct association {
-	bool bound;
-	struct address local;                  /* the datagram socket's */
-	struct address peer;                   /* of the control connection */
-};
-
 struct socks5 {
 	const struct socks5_policy *policy;    /* NULL: no password, no UDP */
 	enum step step;
@@ -36,10 +28,9 @@ struct socks5 {
 	bool owes_method;
 	uint8_t method;
 	bool associates;                       /* the request was UDP ASSOCIATE */
-	uint16_t expected_port;                /* datagrams must come from it; 0: from any */
-	uint16_t source_port;                  /* of the newest datagram that was taken; 0: none yet */
+	uint16_t expected_port;                /* of datagrams; 0: any */
 	struct pending *pending;               /* NULL: none */
-	struct association *association;       /* NULL: none yet */
+	struct association *association;       /* from OPENED on, of UDP */
 	struct instant until;                  /* of this step */
 };
 
@@ -214,34 +205,6 @@ static enum status deliver_open(struct session *session, struct socks5 *socks5,
 	return session_deliver(session, &event);
 }
 
-/* Without the disguise of IPv4 in IPv6, and without a port. ADDRESS_NONE: no IP address. */
-static struct address bare(const struct address *address)
-{
-	char host[HOST_SIZE];
-	struct address found = {0};
-	address_of_literal(&found, address_host(address, host), 0);
-	return found;
-}
-
-static struct address peer_of(const struct session *session)
-{
-	struct address peer = {0};
-	address_parse(&peer, session->peer);
-	return bare(&peer);
-}
-
-/* A client that tells from where its datagrams will come is held to that, unless it knows itself by another
- * address than we do. */
-static void expect(struct socks5 *socks5, const struct session *session, const struct socks5_request *request)
-{
-	static const uint8_t zero[16];
-	struct address own, peer = peer_of(session);
-	if (!address_of_literal(&own, request->host, 0))
-		return;
-	if (memcmp(own.bytes, zero, sizeof zero) == 0 || address_is_equal(&own, &peer))
-		socks5->expected_port = request->port;
-}
-
 static enum status requested(struct session *session, struct socks5 *socks5, struct slice bytes,
 			     size_t *used)
 {
@@ -256,7 +219,7 @@ static enum status requested(struct session *session, struct socks5 *socks5, str
 		return refuse(session, socks5, SOCKS5_COMMAND_UNKNOWN, "asks for no command that is served");
 	if (request.command == SOCKS5_ASSOCIATE) {
 		socks5->associates = true;
-		expect(socks5, session, &request);
+		socks5->expected_port = association_port(session, request.host, request.port);
 	} else if (request.odd_name) {
 		return refuse(session, socks5, reply_of(socks5, REASON_NAME), "asks for a name that is none");
 	}
@@ -354,62 +317,28 @@ static void socks5_bound(struct session *session, void *state, const struct addr
 	session_wake(session);
 }
 
-static bool is_expected(const struct socks5 *socks5, const struct address *from)
-{
-	struct address source = bare(from);
-	return source.family != ADDRESS_NONE && address_is_equal(&source, &socks5->association->peer) &&
-	       (!socks5->expected_port || socks5->expected_port == from->port);
-}
-
 static void socks5_datagram(struct session *session, void *state, const struct address *from,
 			    struct piece piece)
 {
 	struct socks5 *socks5 = state;
-	struct channel *channel = session_only_channel(session);
-	struct target target;
-	size_t used;
-	if (!channel || !is_expected(socks5, from) ||
-	    socks5_parse_datagram(piece.bytes, &target, &used) != STATUS_OK) {
-		hub_count(session->hub, COUNTER_datagrams_dropped, 1);
-		return;
-	}
-	socks5->source_port = from->port;
-	piece.bytes = (struct slice){piece.bytes.at + used, piece.bytes.size - used};
-	session_deliver(session, &(struct event){.kind = EVENT_DATAGRAM,
-						 .channel = channel,
-						 .target = &target,
-						 .pieces = &piece,
-						 .piece_count = 1,
-						 .size = piece.bytes.size});
-}
-
-/* To where its newest datagram came from; before there was one nobody knows where it listens. */
-static enum status say_datagram(struct session *session, const struct socks5 *socks5,
-				const struct event *event)
-{
-	uint8_t head[SOCKS5_UDP_HEAD_MAX];
-	struct target to = {.network = NETWORK_UDP, .port = socks5->source_port};
-	if (!socks5->source_port) {
-		hub_count(session->hub, COUNTER_datagrams_dropped, 1);
-		return STATUS_OK;
-	}
-	address_host(&socks5->association->peer, to.host);
-	size_t size = socks5_write_datagram(head, event->target);
-	return session_send_datagram(session, &to, (struct slice){head, size}, event->pieces[0]);
+	association_hear(socks5->association, session, from, piece);
 }
 
 /* ---- speaking ---- */
 
+/* The last word is said once. */
 static enum status say_owed(struct socks5 *socks5, struct writer *writer)
 {
-	switch (socks5->farewell) {
-	case FAREWELL_REPLY:
-		return say_reply(socks5, writer, socks5->reply, NULL);
-	case FAREWELL_LOGIN:
-		return say(socks5, writer, (uint8_t[]){1, 1}, 2);
-	default:
-		return socks5->owes_method ? say(socks5, writer, NULL, 0) : STATUS_OK;
-	}
+	enum status status = STATUS_OK;
+	if (socks5->farewell == FAREWELL_REPLY)
+		status = say_reply(socks5, writer, socks5->reply, NULL);
+	else if (socks5->farewell == FAREWELL_LOGIN)
+		status = say(socks5, writer, (uint8_t[]){1, 1}, 2);
+	else if (socks5->owes_method)
+		status = say(socks5, writer, NULL, 0);
+	if (status == STATUS_OK)
+		socks5->farewell = FAREWELL_NONE;
+	return status;
 }
 
 static enum status say_authed(struct session *session, struct socks5 *socks5, const struct event *event,
@@ -433,7 +362,7 @@ static bool association_begin(struct session *session, struct socks5 *socks5)
 	    memory_acquire(&session->hub->memory, sizeof *socks5->association);
 	if (!association)
 		return false;
-	association->peer = peer_of(session);
+	association_init(association, session, socks5->expected_port);
 	socks5->association = association;
 	return hub_bind(session, true, NULL);
 }
@@ -468,7 +397,7 @@ static enum status socks5_encode(struct session *session, void *state, const str
 	case EVENT_OPENED:
 		return say_opened(session, socks5, event, writer);
 	case EVENT_DATAGRAM:
-		return say_datagram(session, socks5, event);
+		return association_say(socks5->association, session, event);
 	default:
 		return wire_plain.encode(session, NULL, event, writer);
 	}
