@@ -1,4 +1,5 @@
 /* tests/unit/resolver_test.c - names to addresses against a name server of our own on loopback. */
+#include "core/acl.h"
 #include "ring/resolver.h"
 #include "ring/route.h"
 
@@ -373,6 +374,30 @@ static void hosts_file(void **state)
 	assert_int_equal(fixture->server.questions, 0);
 }
 
+/* Whatever is made of them here, by c-ares or by the machine's hosts file: the rules for addresses see it. */
+static void odd_spellings_of_loopback(void **state)
+{
+	static const char *names[] = {
+		"127.1", "127.0.1", "0x7f000001", "0x7f.0.0.1", "2130706433", "017700000001", "0177.0.0.1",
+		"127.000.000.001", "0", "0x0", "127.0.0.1.", "localhost", "localhost.localdomain",
+		"ip6-localhost", "::1%lo", "[::1]",
+	};
+	struct acl_rule deny[16];
+	struct acl acl = {.deny = deny};
+	for (; acl_default[acl.deny_count]; acl.deny_count++)
+		assert_true(acl_rule_parse(&deny[acl.deny_count], acl_default[acl.deny_count]));
+	for (size_t n = 0; n < COUNT_OF(names); n++) {
+		struct resolve_job *job = resolve(*state, names[n], 5000);
+		for (uint32_t i = 0; i < job->count; i++) {
+			const struct address *found = &job->addresses[i];
+			bool inside = address_is_loopback(found) ||
+				      (found->family == ADDRESS_IPV4 && !found->bytes[0]);
+			assert_int_equal(acl_allows(&acl, names[n], found), !inside);
+		}
+		free(job);
+	}
+}
+
 static void answers(void **state)
 {
 	expect_first(*state, "fast.test", "10.1.0.1:443");
@@ -602,6 +627,7 @@ static void from_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(odd_spellings_of_loopback),
 		TEST(literals),     TEST(localhost),          TEST(hosts_file),   TEST(answers),
 		TEST(bad_names),    TEST(families_alternate), TEST(over_tcp),     TEST(timeout),
 		TEST(ipv6_never_answers),                     TEST(others_go_on), TEST(many_at_once),
