@@ -61,11 +61,14 @@ static uint16_t where_port(const struct dial *dial) { return dial->via ? dial->v
 
 static void dialing_fail_with(struct dialing *dialing, enum reason reason, const char *words)
 {
-	char text[HOST_SIZE + 64];
-	text_copy(text, sizeof text, slice_of(where(dialing->dial)));
-	size_t used = strlen(text);
-	text_copy(text + used, sizeof text - used, slice_of(": "));
-	text_copy(text + used + 2, sizeof text - used - 2, slice_of(words));
+	const struct dial *dial = dialing->dial;
+	const char *const parts[] = {dial->via ? "proxy " : "", where(dial), ": ", words};
+	char text[HOST_SIZE + DIALOGUE_TEXT_SIZE];
+	size_t used = 0;
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		text_copy(text + used, sizeof text - used, slice_of(parts[i]));
+		used += strlen(text + used);
+	}
 	dialing_end(dialing, reason, text);
 }
 
@@ -142,6 +145,9 @@ static void introduced(struct introduction *introduction, void *state)
 	struct worker *worker = dialing->worker;
 	int fd = introduction->fd;
 	bool wanted = dialing->dial && dialing->dial->session;
+	enum reason reason = introduction->reason;
+	if (reason == REASON_AUTH)
+		reason = REASON_FORBIDDEN;       /* it is not the peer that refuses a login */
 	timer_disarm(&dialing->timer);
 	dialing->introduction = NULL;
 	if (wanted && introduction->reason == REASON_OK) {
@@ -149,7 +155,7 @@ static void introduced(struct introduction *introduction, void *state)
 	} else {
 		ring_close(worker->ring, fd, true);
 		if (wanted)
-			dialing_fail_with(dialing, introduction->reason, introduction->text);
+			dialing_fail_with(dialing, reason, introduction->text);
 		else
 			dialing_destroy(dialing);
 	}

@@ -102,6 +102,7 @@ struct stream *stream_dialled(struct worker *worker, int fd, struct session *ses
 	session->stream = stream;
 	ring_peer(worker->ring, fd, &stream->peer);
 	if (ahead) {
+		stream->proxied = true;
 		stream->in = *ahead;
 		*ahead = (struct bufqueue){0};
 	}
@@ -151,7 +152,9 @@ void stream_adopt_session(struct stream *stream, struct session *session)
 	stream->state = STREAM_OPEN;
 	stream->session = session;
 	session->stream = stream;
-	text_copy(session->peer, sizeof session->peer, slice_of(address_format(&stream->peer, text)));
+	if (!stream->proxied || !session->peer[0])
+		text_copy(session->peer, sizeof session->peer,
+			  slice_of(address_format(&stream->peer, text)));
 	tell_tls(stream, session);
 	if (stream->welcome) {
 		memory_release(&stream->worker->hub.memory, stream->welcome, sizeof *stream->welcome);

@@ -62,6 +62,7 @@ struct stream {
 	bool guarded;
 	bool half_open;                 /* counted in worker->half_open_count */
 	bool dialled;
+	bool proxied;                   /* `peer` is a proxy's: the session is named by its role */
 	bool expired; /* the reader took nothing for too long: what is left is lost, and that must show */
 	bool lingers;                   /* CLOSING, all is sent: the deadline is the linger's */
 	struct duration linger;
@@ -73,7 +74,7 @@ _Static_assert(sizeof(struct stream) <= 832, "every idle connection has one");
 /* An accepted descriptor becomes a stream. Closes it when there is no memory. */
 void stream_accept(struct worker *worker, int fd, const struct welcome *welcome);
 /* A dialled one: session_open follows once tls (NULL: plain) is through, session_end when it fails. `ahead`
- * (NULL: nothing) is emptied: bytes of the peer that were read before. */
+ * (NULL: there was no proxy) is emptied: bytes of the peer that were read before. */
 struct stream *stream_dialled(struct worker *worker, int fd, struct session *session, struct tls *tls,
 			      struct bufqueue *ahead, struct instant deadline);
 /* A moved one: goes on with the session. */

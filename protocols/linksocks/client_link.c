@@ -7,6 +7,8 @@
 
 #include "core/hub.h"
 #include "core/log.h"
+#include "core/request.h"
+#include "protocols/frontends/via.h"
 #include "protocols/linksocks/client_inside.h"
 #include "protocols/linksocks/exit.h"
 #include "protocols/linksocks/wire.h"
@@ -85,8 +87,9 @@ static void dial(struct client_link *link)
 	log_at(link->said || link->number ? LOG_DEBUG : LOG_INFO, "connecting",
 	       TEXT("gateway", session->peer), LINK_FACT(link));
 	link->said = true;
-	hub_dial(session, link->url.host, link->url.port, link->url.tls ? client->settings->tls : NULL,
-		 DURATION_S(DIAL_S));
+	if (hub_dial(session, link->url.host, link->url.port, link->url.tls ? client->settings->tls : NULL,
+		     DURATION_S(DIAL_S)))
+		via_dial(session->dial, &client->settings->config->upstream_proxy);
 }
 
 static void dial_gateway(struct client_link *link)

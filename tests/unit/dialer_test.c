@@ -296,6 +296,7 @@ static void dial_by(enum config_via_kind kind, const char *host, struct duration
 	dialled = session_create(&worker->hub, &options);
 	assert_true(hub_dial(dialled, host, 80, NULL, timeout));
 	via_dial(dialled->dial, &proxy);
+	strcpy(dialled->peer, "the target");
 }
 
 static void proxy_accepts(void)
@@ -360,6 +361,7 @@ static void agreed(void **state)
 	proxy_says(" and late", 9);
 	while (strcmp(arrived, "early and late") != 0)
 		turn();
+	assert_string_equal(dialled->peer, "the target");
 	end_dialled();
 }
 
@@ -381,15 +383,19 @@ static void refused(void **state)
 	dial_by(VIA_HTTP, "a.test", DURATION_S(PATIENCE_S));
 	proxy_accepts();
 	proxy_says("HTTP/1.1 403 Forbidden\r\n\r\nhello", 31);
-	until_ended(REASON_FORBIDDEN, "one.test: the proxy answered 403 Forbidden");
+	until_ended(REASON_FORBIDDEN, "proxy one.test: the proxy answered 403 Forbidden");
+	dial_by(VIA_HTTP, "a.test", DURATION_S(PATIENCE_S));
+	proxy_accepts();
+	proxy_says("HTTP/1.1 407 No\r\n\r\n", 19);
+	until_ended(REASON_FORBIDDEN, "proxy one.test: the proxy answered 407 No");
 	dial_by(VIA_SOCKS5, "a.test", DURATION_S(PATIENCE_S));
 	proxy_accepts();
 	proxy_closes();
-	until_ended(REASON_LOST, "one.test: the proxy closed the connection without an answer");
+	until_ended(REASON_LOST, "proxy one.test: the proxy closed the connection without an answer");
 	dial_by(VIA_SOCKS5, "a.test", DURATION_MS(50));
-	until_ended(REASON_TIMEOUT, "one.test: timed out");
+	until_ended(REASON_TIMEOUT, "proxy one.test: timed out");
 	dial_by(VIA_HTTP, "a\r\nb", DURATION_S(PATIENCE_S));
-	until_ended(REASON_NAME, "one.test: the proxy cannot be told where to");
+	until_ended(REASON_NAME, "proxy one.test: the proxy cannot be told where to");
 	assert_false(last.connected);
 }
 
