@@ -1,6 +1,8 @@
 /* core/acl.c - see acl.h. */
 #include "core/acl.h"
 
+#include "core/log.h"
+
 const char *const acl_default[] = {
 	"127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10", "0.0.0.0/8", "::", "224.0.0.0/4",
 	"255.255.255.255", "ff00::/8", NULL,
@@ -257,4 +259,10 @@ const char *acl_refusal(char text[ACL_TEXT_SIZE], const char *host)
 	text_copy(text, ACL_TEXT_SIZE, slice_of(why));
 	text_copy(text + sizeof why - 1, ACL_TEXT_SIZE - (sizeof why - 1), slice_of(host));
 	return text;
+}
+
+void acl_log_refusal(const char *host, uint16_t port)
+{
+	log_info("target not permitted", TEXT("host", host), NUMBER("port", port),
+		 TEXT("keys", "access.allow, access.deny"));
 }

@@ -57,5 +57,7 @@ bool acl_allows_host(const struct acl *acl, const char *host, uint16_t port);
 enum { ACL_TEXT_SIZE = HOST_SIZE + 64 };
 /* What a refused target's user is told: which keys of the configuration decide. Returns `text`. */
 const char *acl_refusal(char text[ACL_TEXT_SIZE], const char *host);
+/* The same for whoever runs the program, in the log. */
+void acl_log_refusal(const char *host, uint16_t port);
 
 #endif

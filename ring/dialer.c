@@ -84,6 +84,8 @@ static void dialing_forbid(struct dialing *dialing)
 	struct channel *channel = session->traits & TRAIT_CONN ? session_only_channel(session) : NULL;
 	char text[ACL_TEXT_SIZE];
 	acl_refusal(text, dialing->dial->host);
+	if (hub_may_log(session->hub))
+		acl_log_refusal(dialing->dial->host, dialing->dial->port);
 	if (channel)
 		session_deliver(session, &(struct event){.kind = EVENT_OPENED,
 							 .channel = channel,

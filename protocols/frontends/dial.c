@@ -23,6 +23,8 @@ bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct 
 							  : &wire_via_socks5;
 	if (!is_permitted(options, host, port, proxied)) {
 		char text[ACL_TEXT_SIZE];
+		if (hub_may_log(pair->hub))
+			acl_log_refusal(host, port);
 		channel_refuse(pair->side[0], REASON_FORBIDDEN, acl_refusal(text, host));
 		return true;
 	}
