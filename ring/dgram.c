@@ -204,6 +204,7 @@ static void join(struct dgram_socket *socket)
 	if (!socket->closing || socket->recv.submitted || socket->send.submitted)
 		return;
 	drop_all(socket);
+	hub_count(&worker->hub, COUNTER_datagrams_dropped, ring_overruns(worker->ring, socket->fd));
 	link_remove(&socket->dgram.sending_link);
 	link_remove(&socket->worker_link);
 	ring_close(worker->ring, socket->fd, false);

@@ -60,6 +60,8 @@ struct ring_table {
 	void (*recv_from)(struct ring *ring, struct op *op, int fd);
 	void (*send_to)(struct ring *ring, struct op *op, int fd, struct ring_datagram *datagrams,
 			unsigned count);
+	/* How many datagrams the kernel has dropped that found the socket full. NULL: it does not tell. */
+	uint32_t (*overruns)(struct ring *ring, int fd);
 	/* Asks for an early end. The op still completes finally, with -ECANCELED or with what won the race;
 	 * what a receive has taken from the socket already comes before that, some buffers at most. */
 	void (*cancel)(struct ring *ring, struct op *op);

@@ -2,10 +2,13 @@
 #include "ring/ring_datagram.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
 #include "ring/ring_socket.h"
+
+enum { KERNEL_ROOM = 1 << 20 }; /* the kernel gives what the machine allows */
 
 static int bind_datagram(const struct address *address)
 {
@@ -13,8 +16,11 @@ static int bind_datagram(const struct address *address)
 	socklen_t size = sockaddr_of_address(&name, address);
 	int only = address->family != ADDRESS_ANY, error = 0;
 	int fd = socket(name.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	static const int room = KERNEL_ROOM;
 	if (fd < 0)
 		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	if (name.ss_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0)
 		error = -errno;
@@ -37,6 +43,13 @@ int socket_bind(struct ring *ring, const struct address *address)
 		fd = bind_datagram(&ipv4);
 	}
 	return fd;
+}
+
+uint32_t socket_overruns(struct ring *ring, int fd)
+{
+	uint32_t facts[SK_MEMINFO_VARS] = {0};
+	socklen_t size = sizeof facts;
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, facts, &size) == 0 ? facts[SK_MEMINFO_DROPS] : 0;
 }
 
 bool datagram_error_passes(int error)

@@ -50,8 +50,14 @@ static inline void ring_send_to(struct ring *ring, struct op *op, int fd, struct
 	ring->table->send_to(ring, op, fd, datagrams, count);
 }
 
+static inline uint32_t ring_overruns(struct ring *ring, int fd)
+{
+	return ring->table->overruns ? ring->table->overruns(ring, fd) : 0;
+}
+
 /* ---- for the engines ---- */
 
+uint32_t socket_overruns(struct ring *ring, int fd);
 int socket_bind(struct ring *ring, const struct address *address);
 /* It concerns one datagram, perhaps one that was sent long ago, not the socket. */
 bool datagram_error_passes(int error);

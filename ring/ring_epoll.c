@@ -556,6 +556,7 @@ const struct ring_table ring_epoll = {
 	.recv = poller_recv,
 	.send = poller_send,
 	.bind = socket_bind,
+	.overruns = socket_overruns,
 	.recv_from = poller_recv_from,
 	.send_to = poller_send_to,
 	.cancel = poller_cancel,

@@ -478,6 +478,7 @@ const struct ring_table ring_uring = {
 	.recv = uring_recv,
 	.send = uring_send,
 	.bind = socket_bind,
+	.overruns = socket_overruns,
 	.recv_from = uring_recv_from,
 	.send_to = uring_send_to,
 	.cancel = uring_cancel,

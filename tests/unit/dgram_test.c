@@ -395,6 +395,34 @@ static void refusals(void **state)
 	end();
 }
 
+/* More comes than the kernel holds while the worker is busy: what it dropped is counted as well. */
+static void overrun(void **state)
+{
+	enum { COUNT = 5000 };
+	struct sockaddr_storage from;
+	socklen_t from_size = sizeof from;
+	uint16_t port;
+	begin();
+	int peer = peer_open(AF_INET, &port);
+	ask();
+	say("127.0.0.1", port, "x", 1);
+	UNTIL(recvfrom(peer, heap, sizeof heap, 0, (struct sockaddr *)&from, &from_size) == 1);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(sendto(peer, heap, 1000, 0, (struct sockaddr *)&from, from_size), 1000);
+	uint64_t before;
+	do {
+		before = heard_count;
+		turns(3);
+	} while (heard_count != before);
+	session_end(asker, REASON_OK, NULL, false);
+	asker = NULL;
+	UNTIL(list_is_empty(&worker->dgrams));
+	assert_true(heard_count < COUNT);
+	assert_int_equal(heard_count + dropped(), COUNT);
+	close(peer);
+	end();
+}
+
 static void idle(void **state)
 {
 	uint16_t port;
@@ -672,6 +700,7 @@ int main(void)
 		cmocka_unit_test(ended_while_waiting),
 		cmocka_unit_test(access_rules),
 		cmocka_unit_test(refusals),
+		cmocka_unit_test(overrun),
 		cmocka_unit_test(idle),
 		cmocka_unit_test(last_words),
 		cmocka_unit_test(no_memory),
