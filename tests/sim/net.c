@@ -329,6 +329,7 @@ void net_close(struct net_socket *socket, bool abort)
 	sim.moved++;
 	fd_release(socket);
 	socket->changed = NULL;
+	net.datagrams_lost += socket->datagram_count;
 	net_datagrams_drop(&socket->datagrams);
 	while ((link = list_pull(&socket->backlog)) != NULL)
 		net_close(OWNER(link, struct net_socket, backlog_link), true);

@@ -239,6 +239,11 @@ static int try_recv_from(struct ring_sim_state *state, struct op *op)
 		net_datagram_free(datagram);
 		if (!is_armed(op))
 			return count + 1;
+		if (sim_chance(ring_sim_faults.fails)) {
+			tally(TALLY_receives_failed);
+			finish(state, op, (struct op_result){.res = -ENOMEM});
+			return count + 1;
+		}
 	}
 	ready(state, op);
 	return RING_TURN_BUFFERS;

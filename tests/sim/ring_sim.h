@@ -16,6 +16,7 @@ struct ring_sim_faults {
 	uint32_t late;               /* permille: an op that could go on waits for a later turn */
 	uint32_t lost_race;          /* permille: a cancel that is not heard at once */
 	uint32_t ends;               /* permille: a multishot op ends with a result */
+	uint32_t fails;              /* permille: receiving datagrams fails for good, after one of them */
 };
 
 extern struct ring_sim_faults ring_sim_faults;

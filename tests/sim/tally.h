@@ -16,6 +16,7 @@
 	X(cancels_late)	    /* not heard at once */                                                          \
 	X(multishots_ended) /* with a result, without a reason */                                            \
 	X(receives_starved) /* ENOBUFS */                                                                    \
+	X(receives_failed)   /* of datagrams */                                                              \
 	X(datagrams_lost)                                                                                    \
 	X(datagrams_twice)                                                                                   \
 	X(datagrams_stuck)   /* no room to send */                                                           \

@@ -222,6 +222,7 @@ static void knobs_draw(struct knobs *knobs)
 	ring_sim_faults = (struct ring_sim_faults){.late = sim_below(2) ? (uint32_t)sim_below(300) : 0,
 						   .lost_race = (uint32_t)sim_below(500),
 						   .ends = sim_below(2) ? (uint32_t)sim_below(100) : 0};
+	ring_sim_faults.fails = sim_below(2) ? (uint32_t)sim_below(8) : 0;
 	knobs->associations = sim_below(3) == 0;
 	net.faults.datagrams_lost = sim_below(2) ? (uint32_t)sim_below(200) : 0;
 	net.faults.datagrams_twice = sim_below(2) && !knobs->strict ? (uint32_t)sim_below(200) : 0;
