@@ -2,8 +2,8 @@
  *
  * Owner:  the run. The gateway's workers have front ends of their own for them: a conn on a datagram socket
  *         that asks for an association, whose exit is on the same worker or over a ferry on another one.
- * Oracle: a datagram is never merged, split, cut, changed, or given to another association; in a run without
- *         faults of processes, every one that did not come back is counted where it was lost.
+ * Oracle: a datagram is never merged, split, cut, changed, or given to another association; in a run in which
+ *         none is doubled, every one that did not come back was counted once, where it was lost.
  */
 #ifndef TESTS_SIM_ASSOCIATIONS_H
 #define TESTS_SIM_ASSOCIATIONS_H

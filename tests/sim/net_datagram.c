@@ -150,6 +150,7 @@ struct net_datagram *net_recv_from(struct net_socket *socket, int *error)
 	*error = socket->error ? socket->error : -EAGAIN;
 	if (socket->error) {
 		socket->error = 0;
+		net.datagrams_lost -= socket->fd >= 0;   /* the program counts what it hears of */
 		return NULL;
 	}
 	struct link *link = list_pull(&socket->datagrams);
