@@ -166,6 +166,8 @@ void channel_wake(struct channel *channel)
 	if (link_is_linked(&channel->active_link))
 		return;
 	if (!channel_is_ready(channel)) {
+		if (channel->paced && channel->pair)
+			pace_wait(channel);
 		if (!channel->credit && lacks_credit(channel))
 			channel_stall(channel, STALL_PEER);
 		return;

@@ -62,7 +62,6 @@ void pace_add(struct pair *pair, int side, size_t size)
 		return;
 	sink->paced = true;
 	batcher_add(&pace->batcher, size, pair->hub->now);
-	wait_for(sink, batch_due(sink));
 }
 
 static void count(struct hub *hub, const struct batcher *batcher)
@@ -88,9 +87,13 @@ void pace_sent(struct channel *channel, size_t size)
 	if (pace->leaving)
 		return;
 	batcher_flushed(&pace->batcher, &hub->batching, hub->now);
-	if (!flow->bytes)
-		return;
-	batcher_add(&pace->batcher, 0, hub->now);
+	if (flow->bytes)
+		batcher_add(&pace->batcher, 0, hub->now);
+}
+
+void pace_wait(struct channel *channel)
+{
+	wait_for(channel, channel->not_before);
 	wait_for(channel, batch_due(channel));
 }
 
@@ -98,11 +101,8 @@ void pace_expired(struct pair *pair)
 {
 	for (int side = 0; side < 2; side++) {
 		struct channel *channel = pair->side[side];
-		if (!channel || !channel->paced)
-			continue;
-		channel_wake(channel);
-		wait_for(channel, channel->not_before);
-		wait_for(channel, batch_due(channel));
+		if (channel && channel->paced)
+			channel_wake(channel);
 	}
 }
 
@@ -113,11 +113,10 @@ void channel_hold(struct channel *channel, struct instant until)
 	if (!channel->pair)
 		return;
 	channel->not_before = until;
-	if (!instant_before(channel->session->hub->now, until)) {
-		channel_wake(channel);
-		return;
-	}
 	channel->paced = true;
-	channel_unlist(channel);
-	wait_for(channel, until);
+	if (instant_before(channel->session->hub->now, until)) {
+		channel_unlist(channel);
+		channel_stall(channel, STALL_NONE);
+	}
+	channel_wake(channel);
 }

@@ -26,7 +26,9 @@ void pace_add(struct pair *pair, int side, size_t size);
 bool pace_allows(const struct channel *channel);
 /* It has said so many bytes of what waited, which is `flow->bytes` less by now. */
 void pace_sent(struct channel *channel, size_t size);
-/* The pair's timer: what is due now is woken, what is not is waited for. */
+/* It may not speak yet: the pair's timer wakes it when it may. */
+void pace_wait(struct channel *channel);
+/* The pair's timer. */
 void pace_expired(struct pair *pair);
 /* Makes it when there is none yet; NULL: no memory. */
 struct pace *pace_of(struct pair *pair, int side);

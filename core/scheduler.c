@@ -304,6 +304,8 @@ static enum status say_active(struct session *session, struct writer *writer)
 		channel_stall(channel, STALL_NONE);
 		if (channel_is_ready(channel))
 			status = visit(session, writer, channel, list);
+		else
+			channel_wake(channel);   /* it may wait for its time again */
 	}
 	return status;
 }
