@@ -82,6 +82,7 @@ static struct instant linksocks_tick(struct session *session, void *state, struc
 		linksocks->ping_at = instant_after(now, DURATION_S(LINKSOCKS_PING_S));
 		linksocks->ping_owed = true;
 		session_owes(session);
+		session_reset_fullest(session, DURATION_S(HELD_BACK_S));
 	}
 	if (is_due(linksocks->pong_at, now)) {
 		linksocks->pong_at = instant_after(now, DURATION_S(PONG_S));

@@ -19,6 +19,7 @@
 
 enum {
 	CHUNK_MAX = 512 * 1024,	  /* bytes of payload in a Data that we say: the Worker's limit is near */
+	HELD_BACK_S = 10,	  /* one full channel may stop the link so long before a keep-alive */
 	PONG_S = 25,		  /* an unsolicited one: a stock server gives 60 s from each */
 	SHORT_MAX = 600,	  /* what matters of any message but Data, Log and Partners */
 	NOTE_MAX = 64 * 1024 + 6, /* a Log that is longer is passed over */

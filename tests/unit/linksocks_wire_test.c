@@ -914,6 +914,32 @@ static void silence(void **state)
 	world_close();
 }
 
+/* While a full channel keeps us from reading, the peer is not silent; when a keep-alive falls due the channel
+ * goes, so that the peer is heard. */
+static void full_channel_goes_with_the_ping(void **state)
+{
+	static uint8_t whole[LINKSOCKS_DATA_HEAD_SIZE + 60000];
+	struct linksocks_message message = {
+	    .type = LINKSOCKS_DATA, .network = LINKSOCKS_TCP, .payload = {whole, 60000}};
+	struct bytes frames = {0};
+	begin_server();
+	world.limits.channel_bytes_no_credit = 100000;
+	connect_u1();
+	memcpy(message.id, u1, sizeof message.id);
+	linksocks_write(&message, whole, LINKSOCKS_DATA_HEAD_SIZE);
+	for (int i = 0; i < 4; i++)
+		frame_add(&frames, CHUNK_BINARY, whole, sizeof whole);
+	world_feed(the_link(), &frames); /* and nobody takes it */
+	assert_true(session_is_held_back(the_link()));
+	world.hub.now = instant_after(world.hub.now, DURATION_S(LINKSOCKS_SILENT_S + 1));
+	the_link()->wire->tick(the_link(), the_link()->wire_state, world.hub.now);
+	assert_int_equal(the_link()->state, SESSION_OPEN);
+	assert_int_equal(world.hub.counters[COUNTER_channels_fullest], 1);
+	assert_false(session_is_held_back(the_link()));
+	free(frames.at);
+	world_close();
+}
+
 /* A provider of a stock server is cut off after a minute unless it sends Pongs that nobody asked for, and
  * holds data back that would overtake its answer. */
 static void a_provider(void **state)
@@ -968,6 +994,7 @@ int main(void)
 					   cmocka_unit_test(features_as_text),
 					   cmocka_unit_test(pings),
 					   cmocka_unit_test(silence),
+					   cmocka_unit_test(full_channel_goes_with_the_ping),
 					   cmocka_unit_test(a_provider)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
