@@ -6,8 +6,6 @@
 #include "core/log.h"
 #include "core/request.h"
 
-enum { HUB_RECEIVE_MAX = 512 }; /* receive buffers of one worker: 32 MiB */
-
 void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const struct limits *limits,
 	      struct instant now)
 {

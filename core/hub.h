@@ -13,7 +13,11 @@
 #include "core/pair.h"
 #include "core/stats.h"
 
-enum { SERVICES_MAX = 32, LOG_REPEATED_MAX = 20 };
+enum {
+	SERVICES_MAX = 32,
+	LOG_REPEATED_MAX = 20,
+	HUB_RECEIVE_MAX = 512, /* receive buffers of one worker: 32 MiB */
+};
 
 struct mail;
 

@@ -200,15 +200,18 @@ void pair_reset(struct pair *pair, enum reason reason)
 	}
 }
 
-/* From here on two messages of a link hold a large slab together at least. So the largest window of a channel
- * with credit, which is never full, fits into the rest of the queue, and what comes without credit in small
- * pieces is full by its bytes and not by their number. */
-enum { QUEUE_CROWDED = 400 };
+/* From here on two messages of a link hold a large slab together at least, and none keeps its receive buffer.
+ * So the largest window of a channel with credit, which is never full, fits into the rest of the queue. What
+ * comes without credit is full by its bytes and not by the number of its pieces, and holds no more than an
+ * eighth of the receive buffers. */
+enum { QUEUE_CROWDED = 400, QUEUE_CROWDED_NO_CREDIT = HUB_RECEIVE_MAX / 8 };
 _Static_assert(QUEUE_CROWDED + 2 * (WINDOW_MAX / BUF_RECEIVE_SIZE + 1) < CHANNEL_QUEUE_MAX, "a window fits");
 
 static bool flow_is_long(const struct pair *pair, int side)
 {
-	return !(pair->side[side]->traits & TRAIT_CONN) && pair->flow[side].count >= QUEUE_CROWDED;
+	uint32_t traits = pair->side[side]->traits;
+	uint32_t crowded = traits & TRAIT_CREDIT ? QUEUE_CROWDED : QUEUE_CROWDED_NO_CREDIT;
+	return !(traits & TRAIT_CONN) && pair->flow[side].count >= crowded;
 }
 
 /* Of what is collected for a batch only the first piece gets a slab of its size. */
