@@ -19,6 +19,8 @@ struct linksocks_client_settings {
 	uint32_t worker;                       /* of the first link */
 	struct linksocks_client_links *links;  /* linksocks_client_links_create */
 	void (*ready)(const struct linksocks_client_settings *settings); /* first link up: told once */
+	/* The SOCKS5 port listens: told once, as long as it stays. NULL: does not care. */
+	void (*listens)(const struct linksocks_client_settings *settings, const struct address *address);
 	/* It gives up: a refused login without retry_auth, or no reconnecting. One line. */
 	void (*failed)(const struct linksocks_client_settings *settings, const char *why);
 };

@@ -202,6 +202,8 @@ static void users_opened(struct listening *listening, int error)
 	address_format(&listening->address, at);
 	if (error == 0) {
 		log_info("SOCKS5 server started", TEXT("address", at));
+		if (client->settings->listens)
+			client->settings->listens(client->settings, &listening->address);
 		return;
 	}
 	const char *reason = error == -EADDRINUSE ? "another process listens there"

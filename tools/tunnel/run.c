@@ -60,6 +60,13 @@ static void linksocks_client_ready(const struct linksocks_client_settings *setti
 	tell_main();
 }
 
+static void linksocks_client_listens(const struct linksocks_client_settings *settings,
+				     const struct address *address)
+{
+	atomic_store(&running->users_listen, true);
+	tell_main();
+}
+
 /* The first one that gives up ends the program. */
 static void linksocks_client_failed(const struct linksocks_client_settings *settings, const char *why)
 {
@@ -136,6 +143,7 @@ static bool linksocks_settings_fill(struct run *run, size_t index)
 	    .worker = (uint32_t)index % run->process.worker_count,
 	    .links = linksocks_client_links_create(config->linksocks.threads),
 	    .ready = linksocks_client_ready,
+	    .listens = linksocks_client_listens,
 	    .failed = linksocks_client_failed};
 	tls_random(settings->instance, sizeof settings->instance);
 	settings->instance[6] = (uint8_t)(0x40 | (settings->instance[6] & 0x0f)); /* a UUID, version 4 */
@@ -407,12 +415,18 @@ static bool tell_ports(struct run *run)
 /* What scripts around the original client wait for. */
 static void tell_clients(struct run *run)
 {
-	if (!run->original || run->clients_told || !atomic_load(&run->clients_ready))
+	if (!run->original)
 		return;
-	run->clients_told = true;
-	bool reverse = run->config->clients[0].linksocks.reverse;
-	say_original(reverse ? "Authentication successful for reverse proxy\n"
-			     : "Authentication successful for forward proxy\nSOCKS5 server started\n");
+	if (!run->clients_told && atomic_load(&run->clients_ready)) {
+		run->clients_told = true;
+		say_original(run->config->clients[0].linksocks.reverse
+				 ? "Authentication successful for reverse proxy\n"
+				 : "Authentication successful for forward proxy\n");
+	}
+	if (!run->users_told && atomic_load(&run->users_listen)) {
+		run->users_told = true;
+		say_original("SOCKS5 server started\n");
+	}
 }
 
 int run_until_signal(struct run *run)

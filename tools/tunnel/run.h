@@ -41,7 +41,8 @@ struct run {
 	_Atomic uint32_t clients_ready;
 	_Atomic bool failing, failed;    /* a client gives up; `failure` says why from `failed` on */
 	char failure[RUN_WHY_SIZE];
-	bool clients_told;               /* that one is ready */
+	_Atomic bool users_listen;       /* a LinkSocks client's SOCKS5 port */
+	bool clients_told, users_told;   /* that one is ready, that it listens */
 	bool original; /* called as the original LinkSocks program, which says some things on stdout */
 	bool print_line; /* on stdout, once the gateway listens: what to paste on the other machine */
 	const char *host;                /* this machine's name in that line; NULL: found out */
