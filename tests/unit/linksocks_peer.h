@@ -105,7 +105,7 @@ static inline bool next_said(enum chunk_kind *kind, struct bytes *message)
 static inline void expect_text(enum chunk_kind kind, const char *text)
 {
 	enum chunk_kind said;
-	struct bytes message;
+	struct bytes message = {0};
 	if (!next_said(&said, &message))
 		fail_msg("nothing was said, expected %s", text);
 	assert_int_equal(said, kind);
@@ -115,7 +115,7 @@ static inline void expect_text(enum chunk_kind kind, const char *text)
 static inline void expect_hex(const char *hex)
 {
 	enum chunk_kind said;
-	struct bytes message, expected = {0};
+	struct bytes message = {0}, expected = {0};
 	from_hex(&expected, hex);
 	if (!next_said(&said, &message))
 		fail_msg("nothing was said, expected %s", hex);
@@ -131,7 +131,7 @@ static inline void expect_hex(const char *hex)
 static inline void expect_kind(enum chunk_kind kind)
 {
 	enum chunk_kind said;
-	struct bytes message;
+	struct bytes message = {0};
 	assert_true(next_said(&said, &message));
 	assert_int_equal(said, kind);
 }
