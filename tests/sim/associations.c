@@ -8,7 +8,7 @@
 #include "core/datagram.h"
 #include "core/request.h"
 #include "protocols/frontends/dial.h"
-#include "ring/worker.h"
+#include "ring/ferry.h"
 #include "tests/sim/tally.h"
 #include "tests/sim/world.h"
 
@@ -290,7 +290,6 @@ static void fronts_ferried(struct service *service, const struct event *event)
 
 static void fronts_destroy(struct service *service)
 {
-	associations.dropped += service->hub->counters[COUNTER_datagrams_dropped];
 	free(OWNER(service, struct front_service, service));
 }
 
@@ -305,6 +304,25 @@ void associations_serve(struct hub *hub)
 	*fronts = (struct front_service){
 	    .service = {.table = &front_table, .hub = hub, .index = hub->service_count}, .again = AGAIN_MAX};
 	hub->services[hub->service_count++] = &fronts->service;
+}
+
+static uint64_t count_ferried(const struct ferry_ring *ring)
+{
+	uint64_t count = 0;
+	for (uint32_t at = ring->tail; at != ring->head; at++)
+		count += ring->slots[at % FERRY_SLOTS].kind == EVENT_DATAGRAM;
+	return count;
+}
+
+void associations_stopped(const struct process *process)
+{
+	for (uint32_t i = 0; i < process->worker_count; i++) {
+		const struct worker *worker = &process->workers[i];
+		associations.dropped += worker->hub.counters[COUNTER_datagrams_dropped];
+		for (uint32_t k = 0; k < process->worker_count; k++)
+			if (worker->ferries[k])
+				associations.dropped += count_ferried(worker->ferries[k]->in);
+	}
 }
 
 /* ---- the run ---- */

@@ -8,11 +8,13 @@
 #ifndef TESTS_SIM_ASSOCIATIONS_H
 #define TESTS_SIM_ASSOCIATIONS_H
 
-#include "core/hub.h"
+#include "ring/process.h"
 
 void associations_start(void);
 /* The gateway's part on one worker. */
 void associations_serve(struct hub *hub);
+/* The gateway has stopped: what it counted, and what it left between its workers. */
+void associations_stopped(const struct process *process);
 /* Everything has stopped. */
 void associations_check(void);
 

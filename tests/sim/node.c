@@ -268,6 +268,7 @@ bool node_finish(struct node *node)
 	resolve_stop(&node->process);
 	for (uint32_t i = 0; i < node->worker_count; i++)
 		tally_counters(node->process.workers[i].hub.counters);
+	associations_stopped(&node->process);
 	for (uint32_t i = 0; i < node->worker_count; i++)
 		worker_fini(&node->process.workers[i]);
 	for (uint32_t i = 0; i < NET_HOSTS_MAX; i++) {
