@@ -46,6 +46,8 @@ struct carrier {
 	enum status (*seal)(struct session *session, void *state, struct writer *writer);
 	/* Says its own debts (a Pong); NULL: has none. */
 	enum status (*owed)(struct session *session, void *state, struct writer *writer);
+	/* The session ends, all that was owed is said: the last word (a Close); NULL: has none. */
+	enum status (*finish)(struct session *session, void *state, struct writer *writer);
 	/* Releases what the state holds. NULL: nothing. */
 	void (*stop)(struct session *session, void *state);
 };

@@ -64,12 +64,14 @@ static enum status say_owed(struct session *session, struct writer *writer)
 {
 	if (!session->owes)
 		return STATUS_OK;
+	const struct carrier *carrier = session->carrier;
 	session->owes = false;
-	enum status status = session->carrier->owed
-				 ? session->carrier->owed(session, session->carrier_state, writer)
-				 : STATUS_OK;
+	enum status status =
+	    carrier->owed ? carrier->owed(session, session->carrier_state, writer) : STATUS_OK;
 	if (status == STATUS_OK)
 		status = say(session, writer, &(struct event){.kind = EVENT_OWED});
+	if (status == STATUS_OK && session->state == SESSION_FLUSH && carrier->finish)
+		status = carrier->finish(session, session->carrier_state, writer);
 	if (status != STATUS_OK)
 		session->owes = true;
 	return status == STATUS_FULL ? STATUS_FULL : STATUS_OK;

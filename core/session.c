@@ -147,6 +147,7 @@ void session_end(struct session *session, enum reason why, const char *text, boo
 		if (!link_is_linked(&session->ended_link))
 			list_push(&session->hub->ended, &session->ended_link);
 	} else {
+		session->owes = session->owes || session->carrier->finish;
 		session_touch(session);
 	}
 }

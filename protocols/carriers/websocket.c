@@ -319,6 +319,37 @@ static enum status websocket_owed(struct session *session, void *state, struct w
 	return writer_end(writer);
 }
 
+/* What the peer is told of our reasons; those of its Close and of its faults are owed before. */
+static enum websocket_code code_of(enum reason why)
+{
+	switch (why) {
+	case REASON_OK:
+		return WEBSOCKET_NORMAL;
+	case REASON_STOPPING:
+	case REASON_GOAWAY:
+	case REASON_REPLACED:
+		return WEBSOCKET_AWAY;
+	case REASON_AUTH:
+	case REASON_FORBIDDEN:
+	case REASON_LIMIT:
+		return WEBSOCKET_POLICY;
+	case REASON_PROTOCOL:
+		return WEBSOCKET_BROKEN;
+	default:
+		return WEBSOCKET_INTERNAL;
+	}
+}
+
+static enum status websocket_finish(struct session *session, void *state, struct writer *writer)
+{
+	struct websocket *websocket = state;
+	if (websocket->ended || websocket->phase != WEBSOCKET_FRAMES)
+		return STATUS_OK;
+	websocket->close_due = (uint16_t)code_of(session->why);
+	writer_begin(writer, CHUNK_END);
+	return writer_end(writer);
+}
+
 static void websocket_stop(struct session *session, void *state) { websocket_drop_head(session, state); }
 
 const struct carrier carrier_websocket = {
@@ -329,5 +360,6 @@ const struct carrier carrier_websocket = {
     .decode = websocket_decode,
     .seal = websocket_seal,
     .owed = websocket_owed,
+    .finish = websocket_finish,
     .stop = websocket_stop,
 };

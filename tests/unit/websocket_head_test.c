@@ -400,6 +400,49 @@ static void the_end_is_said_once(void **state)
 	}
 }
 
+/* A session that ends by itself says why, behind the wire's last word, and nothing instead of a WebSocket. */
+static void an_end_is_told(void **state)
+{
+	static const struct {
+		enum reason why;
+		unsigned code;
+	} ends[] = {
+	    {REASON_OK, 1000},	  {REASON_STOPPING, 1001}, {REASON_REPLACED, 1001}, {REASON_AUTH, 1008},
+	    {REASON_LIMIT, 1008}, {REASON_PROTOCOL, 1002}, {REASON_MEMORY, 1011},   {REASON_LOST, 1011},
+	};
+	for (size_t i = 0; i < 2 * COUNT_OF(ends); i++) {
+		char expected[200];
+		bool client = i % 2;
+		world_init(i);
+		struct side *side = world_frames(client);
+		world_last_word = true;
+		session_end(side->session, ends[i / 2].why, NULL, true);
+		side_pump(side);
+		assert_true(side->shut);
+		assert_null(side->session);
+		note_said(side);
+		snprintf(expected, sizeof expected, "say%s 82 'last'\nsay%s 88 %u ''\n",
+			 client ? " masked" : "", client ? " masked" : "", ends[i / 2].code);
+		assert_string_equal(side->heard, expected);
+		world_close();
+	}
+	for (int client = 0; client < 2; client++) {
+		struct head head = head_of_request();
+		world_init(1);
+		struct side *side = world_open(client);
+		if (client)
+			side_say_head(side, &head);
+		else
+			side_hear(side, REQUEST, strlen(REQUEST), 0);
+		side->said.size = 0;
+		session_end(side->session, REASON_STOPPING, NULL, true);
+		side_pump(side);
+		assert_int_equal(side->said.size, 0);
+		assert_null(side->session);
+		world_close();
+	}
+}
+
 /* What cannot be said for want of memory is said later, and whole. */
 static uint32_t fails(void *state) { return chance(2) == 0; }
 
@@ -474,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(a_server_waits_to_be_asked),
 	    cmocka_unit_test(a_client_and_a_server_agree),
 	    cmocka_unit_test(the_end_is_said_once),
+	    cmocka_unit_test(an_end_is_told),
 	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(a_head_without_memory),
 	};

@@ -132,12 +132,18 @@ static inline enum status world_decode(struct session *session, void *state, con
 	return STATUS_OK;
 }
 
-static bool world_answers; /* with 101 as soon as anything is owed */
+static bool world_answers;   /* with 101 as soon as anything is owed */
+static bool world_last_word; /* says something when the session ends */
 
 static inline enum status world_encode(struct session *session, void *state, const struct event *event,
 				       struct writer *writer)
 {
 	static const struct head head = {.status = 101};
+	if (world_last_word && session->state == SESSION_FLUSH) {
+		writer_begin(writer, CHUNK_BINARY);
+		writer_copy(writer, slice_of("last"));
+		return writer_end(writer);
+	}
 	if (!world_answers)
 		return STATUS_OK;
 	writer_begin_head(writer, &head);
@@ -157,7 +163,7 @@ static inline void world_init(uint64_t seed)
 	hub_init(&hub, 0, 1, &limits, (struct instant){1000000000});
 	hub.random = seed;
 	world_wire.message_max = 0;
-	world_answers = false;
+	world_answers = world_last_word = false;
 }
 
 static inline struct side *world_open(bool client)
