@@ -104,6 +104,24 @@ static void read_own_listener(struct config_reader *reader, const struct config_
 	config_read_listen(reader, node, &linksocks->listen_addr);
 }
 
+/* An address without a port; "::" is every address, also of IPv4. */
+static void read_socks_host(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct address *address = field;
+	const char *text = config_scalar(reader, node);
+	char host[HOST_SIZE];
+	if (!text)
+		return;
+	size_t size = strlen(text);
+	bool brackets = size > 2 && text[0] == '[' && text[size - 1] == ']';
+	text_copy(host, sizeof host,
+		  (struct slice){(const uint8_t *)text + brackets, size - (brackets ? 2 : 0)});
+	if (strcmp(host, "::") == 0)
+		*address = (struct address){.family = ADDRESS_ANY};
+	else if (!address_of_literal(address, host, 0))
+		config_fail(reader, node, "socks_host must be an address without a port, not %.60s", text);
+}
+
 /* ---- all tokens together ---- */
 
 static bool is_same(const struct secret *a, const struct secret *b)
@@ -167,6 +185,7 @@ void config_read_linksocks(struct config_reader *reader, const struct config_nod
 		{"listen_addr", read_own_listener, 0, false},
 		{"api_key", config_read_api_key, FIELD(config_linksocks, api_key), false},
 		{"api_key_file", config_read_api_key_file, FIELD(config_linksocks, api_key), false},
+		{"socks_host", read_socks_host, FIELD(config_linksocks, socks_host), false},
 		{"tokens", read_tokens, 0, false},
 		{"connector_wait_provider", config_read_span,
 		 FIELD(config_linksocks, connector_wait_provider), false},

@@ -44,7 +44,8 @@ struct config_linksocks {
 	bool listens;                    /* an own listener in clear at listen_addr */
 	struct address listen_addr;
 	struct secret api_key;           /* empty: no API */
-	struct address socks_host;       /* where SOCKS ports made by the API are; ADDRESS_NONE: 127.0.0.1 */
+	struct address socks_host;       /* of SOCKS ports of tokens that the API makes; ADDRESS_NONE:
+					    127.0.0.1 */
 	struct config_token *tokens;
 	size_t token_count;
 	struct duration connector_wait_provider;

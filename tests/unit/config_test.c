@@ -223,7 +223,7 @@ static void everything_of_a_linksocks_gateway(void **state)
 {
 	struct config config;
 	load(&config, "gateway:\n  allow_origins: ['https://a.example']\n  linksocks:\n"
-		      "    listen_addr: '127.0.0.1:8765'\n    api_key_file: key\n"
+		      "    listen_addr: '127.0.0.1:8765'\n    api_key_file: key\n    socks_host: 10.0.0.1\n"
 		      "    tokens:\n      - {token: T1, type: forward}\n"
 		      "      - {token: T2, type: reverse, socks_addr: '127.0.0.1:9870', username: u,\n"
 		      "         password: p, connector_tokens: [C1, C2]}\n"
@@ -237,6 +237,7 @@ static void everything_of_a_linksocks_gateway(void **state)
 	assert_string_equal(config.gateway.allow_origins[0], "https://a.example");
 	assert_int_equal(linksocks->listen_addr.port, 8765);
 	assert_true(secret_is_equal(&linksocks->api_key, slice_of(key16)));
+	assert_int_equal(linksocks->socks_host.bytes[0], 10);
 	assert_int_equal(linksocks->token_count, 3);
 	assert_int_equal(linksocks->tokens[0].type, TOKEN_FORWARD);
 	const struct config_token *token = &linksocks->tokens[1];

@@ -286,7 +286,14 @@ static void kinds_of_servers(void **state)
 	config_fini(&config);
 	build("linksocks server -k K -r -t T -c C", &config);
 	is_secret(&config.gateway.linksocks.api_key, "K");
+	assert_true(address_is_loopback(&config.gateway.linksocks.socks_host));
 	assert_int_equal(config.gateway.linksocks.token_count, 0);
+	config_fini(&config);
+	build("linksocks server -k K -s '' -H ''", &config);
+	assert_int_equal(config.gateway.linksocks.socks_host.family, ADDRESS_ANY);
+	config_fini(&config);
+	build("linksocks server -k K -s [fd00::1]", &config);
+	assert_int_equal(config.gateway.linksocks.socks_host.bytes[0], 0xfd);
 	config_fini(&config);
 	build("linksocks server -H localhost -P 8443 -b 1", &config);
 	assert_true(address_is_loopback(&config.gateway.linksocks.listen_addr));

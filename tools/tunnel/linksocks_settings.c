@@ -46,11 +46,17 @@ static void remark(struct options *options, const char *text)
 	options->remarks[options->remark_count++] = text;
 }
 
-/* HOST:PORT to listen on. "" is every address, as the original has it; "localhost" is no address. */
+/* "localhost" is no address. */
+static const char *host_of(const struct flag_value *host)
+{
+	return strcasecmp(host->text, "localhost") == 0 ? "127.0.0.1" : host->text;
+}
+
+/* HOST:PORT to listen on. "" is every address, as the original has it. */
 static bool set_place(struct options *options, const char *key, const struct flag_value *host,
 		      const struct flag_value *port, const char *origin)
 {
-	const char *name = strcasecmp(host->text, "localhost") == 0 ? "127.0.0.1" : host->text;
+	const char *name = host_of(host);
 	bool bare_v6 = strchr(name, ':') && name[0] != '[';
 	if (port->number < 0 || port->number > UINT16_MAX)
 		return options_fail(options, "%s: %lld is no port", origin, (long long)port->number);
@@ -167,8 +173,10 @@ static bool set_reverse(struct options *options, const struct flag_value values[
 static bool set_tokens(struct options *options, const struct flag_value values[FLAG_COUNT])
 {
 	bool reverse = values[FLAG_REVERSE].number;
+	const char *host = host_of(&values[FLAG_SOCKS_HOST]);
 	if (*values[FLAG_API_KEY].text)
-		return set(options, "gateway.linksocks.api_key", values[FLAG_API_KEY].text, "--api-key");
+		return set(options, "gateway.linksocks.api_key", values[FLAG_API_KEY].text, "--api-key") &&
+		       set(options, "gateway.linksocks.socks_host", *host ? host : "::", "--socks-host");
 	return set(options, TOKENS "token", token_or_new(options, &values[FLAG_TOKEN]), "--token") &&
 	       set(options, TOKENS "type", reverse ? "reverse" : "forward", "--reverse") &&
 	       (!reverse || set_reverse(options, values));
