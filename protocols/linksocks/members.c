@@ -31,14 +31,16 @@ static void name_of(const struct member *member, char name[PROVIDER_NAME_SIZE])
 
 /* ---- round robin ---- */
 
-static bool may_provide(const struct registry_holder *holder, uint32_t worker, bool here)
+static bool may_provide(const struct registry_holder *holder, const struct hub *hub, bool here)
 {
-	bool is_here = holder->worker == worker;
-	return burden_is_open(holder->burden) && (is_here ? holder->session != NULL : !here);
+	bool is_here = holder->worker == hub->index;
+	uint32_t channels = atomic_load_explicit(&holder->burden->channels, memory_order_relaxed);
+	return burden_is_open(holder->burden) && channels < hub->limits->channels_per_session &&
+	       (is_here ? holder->session != NULL : !here);
 }
 
-struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn, uint32_t worker,
-				      bool here)
+struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn,
+				      const struct hub *hub, bool here)
 {
 	uint32_t total = 0, at = 0;
 	struct registry_holder *first = NULL;
@@ -47,7 +49,7 @@ struct registry_holder *provider_next(const struct registry_entry *entry, uint32
 	uint32_t start = total ? (*turn)++ % total : 0;
 	for (struct link *link = entry->holders.next; link != &entry->holders; link = link->next, at++) {
 		struct registry_holder *holder = OWNER(link, struct registry_holder, entry_link);
-		if (!may_provide(holder, worker, here))
+		if (!may_provide(holder, hub, here))
 			continue;
 		if (at >= start)
 			return holder;

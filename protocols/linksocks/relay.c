@@ -20,7 +20,7 @@ struct registry_holder *relay_choose(struct linksocks_server *server, struct tok
 	bool autonomy = reverse->kind == TOKEN_IS_AUTONOMY;
 	provider_name(name, autonomy, autonomy ? token->owner : reverse->serial);
 	const struct registry_entry *entry = registry_find(&server->providers, name, 0);
-	return entry ? provider_next(entry, &reverse->turn, server->service.hub->index, here) : NULL;
+	return entry ? provider_next(entry, &reverse->turn, server->service.hub, here) : NULL;
 }
 
 /* Joins it to a provider's link on this worker. */

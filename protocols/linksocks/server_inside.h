@@ -70,9 +70,10 @@ void member_join(struct linksocks_server *server, const struct member *member);
 void member_leave(struct linksocks_server *server, const struct member *member);
 /* What a provider is registered under: its token or, in autonomy, itself. */
 void provider_name(char name[PROVIDER_NAME_SIZE], bool autonomy, uint64_t serial_or_link_id);
-/* Whose turn it is: the next one that lives, round robin; `here`: of those on `worker`. NULL: nobody's. */
-struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn, uint32_t worker,
-				      bool here);
+/* Whose turn it is: the next one that lives and has room, round robin; `here`: of those on the hub's worker.
+ * NULL: nobody's. */
+struct registry_holder *provider_next(const struct registry_entry *entry, uint32_t *turn,
+				      const struct hub *hub, bool here);
 void members_init(struct linksocks_server *server);
 void members_fini(struct linksocks_server *server);
 

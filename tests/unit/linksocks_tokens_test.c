@@ -200,6 +200,12 @@ static void in_turn(void **state)
 	for (size_t i = 0; i < COUNT_OF(wanted); i++)
 		assert_int_equal(relay_choose(server_on(0), on(0, "C1"), false)->link_id,
 				 providers[wanted[i]].link_id);
+	/* one that has no room is passed over too */
+	burden_show_channels(providers[1].burden, world.limits.channels_per_session);
+	static const int others[] = {3, 3, 0, 3};
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		assert_int_equal(relay_choose(server_on(0), on(0, "R"), false)->link_id,
+				 providers[others[i]].link_id);
 	assert_null(relay_choose(server_on(0), on(0, "R"), true)); /* on that worker there is none */
 	for (size_t i = 0; i < COUNT_OF(providers); i++)
 		leave(&providers[i]);
