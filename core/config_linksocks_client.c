@@ -68,6 +68,8 @@ static void read_socks5(struct config_reader *reader, const struct config_node *
 	static const struct config_table table = {.name = "socks5", .keys = keys, .count = COUNT_OF(keys)};
 	struct config_linksocks_client *client = field;
 	config_read_mapping(reader, node, &table, client);
+	if (client->socks_addr.family == ADDRESS_UNIX)
+		config_fail(reader, node, "listen_addr must be :PORT or ADDRESS:PORT");
 	if (!client->socks_user != !secret_is_set(&client->socks_password))
 		config_fail(reader, node,
 			    "auth_username and auth_password belong together: give both or neither");

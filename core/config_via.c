@@ -57,7 +57,8 @@ static bool parse(struct config_reader *reader, char *text, uint16_t http_port, 
 		return false;
 	*rest = 0;
 	rest += 3;
-	if (strcasecmp(text, "socks5") == 0)
+	/* The one with an h says that names are resolved there, which is so in any case. */
+	if (strcasecmp(text, "socks5") == 0 || strcasecmp(text, "socks5h") == 0)
 		made.kind = VIA_SOCKS5;
 	else if (strcasecmp(text, "http") != 0)
 		return false;

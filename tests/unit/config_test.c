@@ -329,7 +329,7 @@ static uint16_t proxied(const char *gateway, bool plaintext, const char *more)
 static void the_environment_names_a_proxy(void **state)
 {
 	static const char *const variables[] = {
-		"http_proxy", "clear.example", "HTTPS_PROXY", "socks5://u:p@secure.example", "https_proxy",
+		"http_proxy", "clear.example", "HTTPS_PROXY", "socks5h://u:p@secure.example", "https_proxy",
 		"http://never", "no_proxy",
 		" .inner.example, name.example:8443 ,10.0.0.0/8,192.0.2.7:99,*.star.example,[2001:db8::1]:5,",
 		NULL};

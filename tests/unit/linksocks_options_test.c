@@ -79,6 +79,7 @@ static void defaults_of_a_client(void **state)
 	assert_int_equal(config.log_level, LOG_INFO);
 	assert_int_equal(options.remark_count, 0);
 	assert_false(config.gateway.enabled);
+	assert_int_equal(duration_ms(config.drain_stop), 5000);
 	config_fini(&config);
 }
 

@@ -9,6 +9,9 @@
 #include "tools/tunnel/options_client.h"
 #include "tools/tunnel/run.h"
 
+/* Containers are stopped within ten seconds. */
+static const char drain[] = "5s";
+
 enum { THREADS_PER_CPU = 100, BUFFER_MIN = 16 * 1024 };
 
 static const char *format(struct options *options, const char *pattern, ...)
@@ -297,6 +300,7 @@ static bool set_client(struct options *options, const struct flag_value values[F
 bool linksocks_settings(struct options *options, const struct flag_value values[FLAG_COUNT])
 {
 	bool server = options->linksocks == LINKSOCKS_MODE_SERVER;
-	return set_common(options, values) && set_access(options, values) &&
+	return set(options, "drain.stop", drain, "linksocks") && set_common(options, values) &&
+	       set_access(options, values) &&
 	       (server ? set_server(options, values) : set_client(options, values));
 }
