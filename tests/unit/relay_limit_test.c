@@ -71,7 +71,7 @@ static void stalled_reader_is_reset(void **state)
 	log_start(LOG_ERROR, LOG_TEXT, NULL);
 	pump_conn(&world.conns[0]);
 	assert_true(world.conns[0].gone && world.conns[0].why == REASON_STALLED && !world.conns[0].shut);
-	bool shut;
+	bool shut = false;
 	pump(lump, &world.said[SERVER], &shut);
 	assert_int_equal(lump->channel_count, 1);
 	assert_true(lump_hears(2, 'D', 100));
