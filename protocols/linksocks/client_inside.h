@@ -43,7 +43,7 @@ struct client_link {
 	enum link_state state;
 	struct session *session;
 	struct burden *burden;
-	struct timer timer;                  /* the next try, or how long a login may take */
+	struct timer timer;                  /* the next try */
 	struct timer probe;                  /* the network has changed: is the gateway still there? */
 	struct timer answer;                 /* the server has not answered about the connector token */
 	struct instant probed_at;

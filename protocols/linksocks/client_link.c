@@ -13,11 +13,7 @@
 #include "protocols/linksocks/exit.h"
 #include "protocols/linksocks/wire.h"
 
-enum {
-	DIAL_S = 10,
-	LOGIN_S = 45,
-	PROBE_S = 5,
-};
+enum { DIAL_S = 10, PROBE_S = 5 };
 
 enum { FEATURES = FEATURE_OURS | FEATURE_CREDIT | FEATURE_LZ4 | FEATURE_HALF_CLOSE };
 
@@ -106,12 +102,8 @@ static void dial_gateway(struct client_link *link)
 static void link_due(struct timer *timer)
 {
 	struct client_link *link = OWNER(timer, struct client_link, timer);
-	if (link->client->draining)
-		return;
-	if (link->state == LINK_WAITING)
+	if (!link->client->draining && link->state == LINK_WAITING)
 		dial_gateway(link);
-	else if (link->state == LINK_LOGIN)
-		session_end(link->session, REASON_TIMEOUT, "the server does not answer the login", false);
 }
 
 /* +-20 % */
@@ -136,6 +128,10 @@ static struct duration next_delay(struct client_link *link, bool was_ready)
 /* What a person should do about it. */
 static const char *advice(const struct session *session, enum link_state was)
 {
+	const struct config_client *config = client_of(session->service)->settings->config;
+	if (was == LINK_DIALLING && config->upstream_proxy.kind != VIA_NOTHING &&
+	    session->why != REASON_CERTIFICATE && session->why != REASON_TLS)
+		return "check upstream_proxy, or http_proxy and https_proxy of the environment";
 	switch (session->why) {
 	case REASON_REFUSED:
 		return was == LINK_DIALLING ? "is the server running, and is this its port?"
@@ -174,12 +170,13 @@ static bool is_final(const struct client_link *link, const struct session *sessi
 {
 	const struct config_client *config = link->client->settings->config;
 	const char *detail = session->why_text[0] ? session->why_text : reason_text(session->why);
-	if (session->why == REASON_AUTH && !config->reconnect.retry_auth)
+	bool refused = was_refused(session->why) && !config->reconnect.retry_auth;
+	if (refused && session->why == REASON_AUTH)
 		snprintf(why, WHY_TEXT_SIZE, "authentication failed: %s",
 			 config->linksocks.anonymous
 			     ? "please provide a token with -t or set LINKSOCKS_TOKEN"
 			     : "invalid token");
-	else if (session->why == REASON_CERTIFICATE && !config->reconnect.retry_auth)
+	else if (refused)
 		snprintf(why, WHY_TEXT_SIZE, "certificate refused: %.150s", detail);
 	else if (!config->reconnect.enabled)
 		snprintf(why, WHY_TEXT_SIZE, "reconnect is off: %.150s", detail);
@@ -227,8 +224,6 @@ static void link_start(struct session *session)
 					 .compression_threshold = config->compression_threshold,
 					 .provider = config->reverse});
 	session_say(session, EVENT_AUTH);
-	timer_arm(&session->hub->wheel, &link->timer,
-		  instant_after(session->hub->now, DURATION_S(LOGIN_S)));
 }
 
 static void end_with(struct session *session, enum reason why, struct slice text)
@@ -247,7 +242,6 @@ static void link_authed(struct session *session, const struct event *event)
 		end_with(session, event->reason, event->text);
 		return;
 	}
-	timer_disarm(&link->timer);
 	link->state = LINK_READY;
 	burden_show_channels(link->burden, 0);
 	burden_show_bytes(link->burden, 0);
