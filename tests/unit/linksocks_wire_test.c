@@ -549,7 +549,7 @@ static void asked_and_refused(void **state)
 	    {"dial tcp: lookup x: no such host", REASON_NAME},
 	    {"dial tcp 10.0.0.1:80: i/o timeout", REASON_TIMEOUT},
 	    {"dial tcp: connect: network is unreachable", REASON_UNREACHABLE},
-	    {"no available reverse clients", REASON_NOT_FOUND},
+	    {"no available reverse clients", REASON_UNREACHABLE},
 	    {"not allowed", REASON_FORBIDDEN},
 	    {"", REASON_OTHER},
 	};
