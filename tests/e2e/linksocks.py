@@ -134,11 +134,10 @@ async def hear_count(link, count):
 
 
 async def ended(link):
-    """The server has closed the link, without a Close frame."""
-    with pytest.raises(websockets.ConnectionClosed) as closed:
+    """The server has closed the link; how is for tests of the carrier."""
+    with pytest.raises(websockets.ConnectionClosed):
         while True:
             await within(link.recv())
-    assert closed.value.code == 1006
 
 
 class Provider:
