@@ -21,6 +21,7 @@ struct pipe {
 	struct session *client, *server; /* NULL: gone, or there never was one */
 	struct bytes up, down;
 	bool closed; /* the server's side has ended */
+	bool deaf;   /* nothing goes either way */
 };
 
 static struct pipe pipes[PIPES_MAX];
@@ -232,6 +233,8 @@ static void drain(void)
 static void pipe_turn(struct pipe *pipe)
 {
 	bool shut = false;
+	if (pipe->deaf)
+		return;
 	if (pipe->client)
 		world_pump(pipe->client, &pipe->up, &shut);
 	drain();
@@ -475,6 +478,22 @@ static void changed_network_tries_at_once(void **state)
 		until_dial_ms();
 	client->service.table->network_changed(&client->service);
 	assert_in_range(until_dial_ms(), 0, 600);
+}
+
+static void changed_network_asks_for_a_sign(void **state)
+{
+	start();
+	client->service.table->network_changed(&client->service);
+	sleep_ms(6000);
+	assert_int_equal(link_of_client(0)->state, LINK_READY);
+	pipes[0].deaf = true;
+	client->service.table->network_changed(&client->service);
+	sleep_ms(4500);
+	assert_int_equal(link_of_client(0)->state, LINK_READY);
+	until_dial_ms();
+	turns(8);
+	assert_int_equal(link_of_client(0)->state, LINK_READY);
+	assert_int_equal(seen.dials, 2);
 }
 
 /* ---- redirections ---- */
@@ -739,6 +758,7 @@ int main(void)
 	    TEST(gateways_in_order),
 	    TEST(no_reconnect_ends),
 	    TEST(changed_network_tries_at_once),
+	    TEST(changed_network_asks_for_a_sign),
 	    TEST(redirection_is_followed),
 	    TEST(redirection_into_tls_needs_settings),
 	    TEST(answer_that_is_no_upgrade),
