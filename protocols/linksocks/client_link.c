@@ -15,8 +15,6 @@
 
 enum { DIAL_S = 10, PROBE_S = 5 };
 
-enum { FEATURES = FEATURE_OURS | FEATURE_CREDIT | FEATURE_LZ4 | FEATURE_HALF_CLOSE };
-
 static const struct role role_client_link;
 
 static const char hello[] = "linksocks_server_hello:";
@@ -53,7 +51,7 @@ static void fill_credentials(struct client_link *link)
 				 .direction = config->reverse ? DIRECTION_REVERSE : DIRECTION_FORWARD,
 				 .host = slice_of(linksocks_url_host(&link->url, link->host)),
 				 .path = slice_of(link->url.path),
-				 .features = FEATURES,
+				 .features = client->settings->features,
 				 .link = link->number};
 	if (client->login_by_message)
 		link->credentials.secret = secret_slice(&config->token);
@@ -220,7 +218,7 @@ static void link_start(struct session *session)
 	const struct config_linksocks_client *config = &link->client->settings->config->linksocks;
 	link->state = LINK_LOGIN;
 	linksocks_configure(session, &(struct linksocks_options){
-					 .features = FEATURES,
+					 .features = link->client->settings->features,
 					 .compression_threshold = config->compression_threshold,
 					 .provider = config->reverse});
 	session_say(session, EVENT_AUTH);

@@ -26,8 +26,8 @@ static struct node *any_node(bool gateway_too)
 	return &world.nodes[first + sim_below(world.node_count - first)];
 }
 
-/* The gateway's port was in use: the process ends and is started again. */
-static void gateway_failed(void *object)
+/* A port was in use, or a client gives up: the process ends and is started again. */
+static void node_failed(void *object)
 {
 	struct node *node = object;
 	if (node->state == NODE_RUNNING && !world.stopping)
@@ -38,8 +38,10 @@ static void gateway_failed(void *object)
 void gateway_listens(const struct address *address, int error)
 {
 	if (error)
-		sim_after(DURATION_S(1), gateway_failed, &world.nodes[0]);
+		sim_after(DURATION_S(1), node_failed, &world.nodes[0]);
 }
+
+void node_gives_up(struct node *node) { sim_after(DURATION_S(1), node_failed, node); }
 
 static void kill_client(void *unused)
 {

@@ -71,6 +71,10 @@ static void movers_create(struct hub *hub, struct node *node)
 static void populate(struct process *process, struct hub *hub)
 {
 	struct node *node = process->populate_state;
+	if (node->is_socks) {
+		socks_populate(node, hub);
+		return;
+	}
 	if (!node->is_gateway) {
 		struct service *client = client_create(hub, &node->client);
 		check(client);
@@ -82,6 +86,7 @@ static void populate(struct process *process, struct hub *hub)
 	check(service);
 	node->gateway.detector.tls_tunnel_service = service->index;
 	movers_create(hub, node);
+	socks_populate(node, hub);
 	associations_serve(hub);
 }
 
@@ -113,7 +118,9 @@ void node_start(struct node *node)
 	for (size_t i = 0; i < INSTANCE_SIZE; i++)
 		node->client.instance[i] = (uint8_t)sim_below(256);
 	node->client.worker = (uint32_t)sim_below(node->worker_count);
-	if (!node->is_gateway && !(node->client.links = client_links_create(node->link_count)))
+	socks_start(node);
+	bool speaks = !node->is_gateway && !node->is_socks;
+	if (speaks && !(node->client.links = client_links_create(node->link_count)))
 		sim_fail("no memory for links");
 	ring_sim_host = node->host;
 	for (uint32_t i = 0; i < node->worker_count; i++) {
@@ -279,6 +286,7 @@ bool node_finish(struct node *node)
 	process_fini(&node->process);
 	client_links_destroy(node->client.links);
 	node->client.links = NULL;
+	socks_finish(node);
 	if (node->host->fd_count)
 		sim_fail("node %u left %u descriptors open", node->host->index, node->host->fd_count);
 	node->state = NODE_OFF;

@@ -10,6 +10,7 @@
 #include "protocols/tls_tunnel/gateway.h"
 #include "ring/process.h"
 #include "tests/sim/net.h"
+#include "tests/sim/socks.h"
 #include "tls/tls.h"
 
 enum {
@@ -45,6 +46,8 @@ struct node {
 	int64_t turned_ns[NODE_WORKERS_MAX], paused_until_ns[NODE_WORKERS_MAX];
 	uint32_t fail;               /* permille of allocations that fail */
 	bool is_stock;               /* stock.h */
+	bool is_socks;               /* its clients speak LinkSocks, and nothing else */
+	struct socks socks;
 	bool is_intruder;            /* a client with a wrong key */
 	struct tls_settings tls;
 	struct config_gateway gateway_config;

@@ -6,6 +6,7 @@
 
 #include "tests/sim/pattern.h"
 #include "tests/sim/peer_inside.h"
+#include "tests/sim/socks.h"
 
 enum { READ_MAX = 65536, RETRY_MS = 700 };
 
@@ -120,11 +121,29 @@ void origin_accepts(struct net_socket *listener) { listener->changed = origin_ar
 
 /* ---- reading ---- */
 
+/* A proxy's; a no is as good as a reset. */
+static size_t hear_answer(struct peer *peer, const uint8_t *bytes, size_t size)
+{
+	struct talk *talk = peer->talk;
+	size_t taken = size_min(size, (size_t)(talk->answer_size - talk->answered));
+	memcpy(talk->answer + talk->answered, bytes, taken);
+	talk->answered = (uint8_t)(talk->answered + taken);
+	if (talk->answered < talk->answer_size || socks_agrees(talk->answer))
+		return taken;
+	peer->refused = peer->saw_reset = true;
+	return size;
+}
+
 static void heard(struct peer *peer, const uint8_t *bytes, size_t size)
 {
 	struct talk *talk = peer->talk;
 	char why[160];
 	size_t skip = 0;
+	if (peer->is_user && talk->answered < talk->answer_size) {
+		size_t taken = hear_answer(peer, bytes, size);
+		bytes += taken;
+		size -= taken;
+	}
 	if (!peer->is_user && peer->received < TALK_HEADER) {
 		skip = size_min(size, TALK_HEADER - peer->received);
 		memcpy(peer->header + peer->received, bytes, skip);
@@ -163,7 +182,8 @@ static bool read_some(struct peer *peer)
 		}
 		return !peer->read_pause_ns;
 	}
-	if (size < 0 || !socket->in.end_ready) {
+	bool unanswered = peer->is_user && peer->talk->answered < peer->talk->answer_size;
+	if (size < 0 || !socket->in.end_ready || unanswered) {
 		peer->saw_reset = true;
 		return false;
 	}

@@ -36,6 +36,14 @@ void world_prepare(void)
 
 /* ---- building ---- */
 
+/* At most, those that are still counted after a cut included. */
+static uint32_t links_of_a_host(void)
+{
+	uint32_t links = world.knobs.links ? LINKS_DRAWN_MAX : 1;
+	uint32_t socks = world.knobs.socks ? SOCKS_CLIENTS_MAX * SOCKS_THREADS_MAX : 0;
+	return 2 * (links > socks ? links : socks);
+}
+
 static void limits_draw(struct limits *limits)
 {
 	*limits = LIMITS_DEFAULT;
@@ -52,8 +60,7 @@ static void limits_draw(struct limits *limits)
 	if (sim_below(2))
 		limits->process_memory = (size_t)sim_log_uniform(4 << 20, 64 << 20);
 	if (sim_below(2))
-		limits->connections_per_source =
-		    (world.knobs.links ? 2 * LINKS_DRAWN_MAX : 2) + (uint32_t)sim_below(12);
+		limits->connections_per_source = links_of_a_host() + (uint32_t)sim_below(12);
 }
 
 static void gateway_build(struct node *node)
@@ -78,7 +85,7 @@ static void gateway_build(struct node *node)
 							       .not_found_role = &role_http_not_found}};
 }
 
-static struct local_service *service_create(struct net_host *host, struct address address)
+struct local_service *service_create(struct net_host *host, struct address address)
 {
 	struct local_service *service = &world.services[world.service_count++];
 	*service = (struct local_service){.host = host, .address = address};
@@ -86,12 +93,16 @@ static struct local_service *service_create(struct net_host *host, struct addres
 	return service;
 }
 
-static struct port *port_add(uint32_t host, struct address address, uint32_t client, uint32_t visitor,
-			     struct local_service *service)
+struct port *port_add(uint32_t host, struct address address, uint32_t client, uint32_t visitor,
+		      struct local_service *service)
 {
 	check(world.port_count < PORTS_MAX);
 	struct port *port = &world.ports[world.port_count++];
-	*port = (struct port){&net.hosts[host], address, client, visitor, service, false};
+	*port = (struct port){.host = &net.hosts[host],
+			      .address = address,
+			      .client = client,
+			      .visitor = visitor,
+			      .service = service};
 	return port;
 }
 
@@ -180,6 +191,21 @@ static void visitors_build(struct node *node, uint32_t index)
 	}
 }
 
+/* And one visitor of what LinkSocks provides. */
+static void bridge_visitor_build(struct node *node, uint32_t index)
+{
+	struct config_client *config = &node->client_config;
+	if (config->visitor_count == NODE_VISITORS_MAX)
+		return;
+	uint32_t slot = (uint32_t)config->visitor_count++;
+	uint16_t bind_port = (uint16_t)(26000 + NODE_VISITORS_MAX);
+	node->visitors[slot] = (struct config_visitor){.name = BRIDGE_NAME,
+						       .type = "tcp",
+						       .publish_port = BRIDGE_PORT,
+						       .bind = net_address(node->host->index, bind_port)};
+	port_add(node->host->index, node->visitors[slot].bind, 0, index, world.bridge_service);
+}
+
 /* Tries to log in with another key, for ever. */
 static void intruder_build(struct node *node)
 {
@@ -201,6 +227,7 @@ static void knobs_draw(struct knobs *knobs)
 	    sim_below(6) == 0 && sim.scenario != SCENARIO_CONTEST && sim.scenario != SCENARIO_DRAIN;
 	knobs->rude = sim.scenario != SCENARIO_DRAIN && sim.scenario != SCENARIO_SERVICE && sim_below(3);
 	knobs->links = sim_below(3) == 0;
+	knobs->socks = sim_below(2) && sim.scenario != SCENARIO_SERVICE;
 	knobs->crowd = sim_below(sim.scenario == SCENARIO_STOP || limits ? 2 : 4) == 0;
 	bool many = limits || knobs->crowd;
 	knobs->users =
@@ -252,6 +279,10 @@ void world_build(void)
 		world.port_count = ports;
 		world.nodes[0].mover_count = movers;
 	}
+	if (world.knobs.socks) {
+		socks_build();
+		bridge_visitor_build(&world.nodes[1], 1);
+	}
 	bool few = sim.scenario == SCENARIO_LIMITS || sim_below(4) == 0;
 	for (uint32_t i = 0; i < world.node_count; i++) {
 		limits_draw(&world.nodes[i].limits);
@@ -264,6 +295,7 @@ void world_free(void)
 	for (uint32_t i = 0; i < world.node_count; i++) {
 		secret_fini(&world.nodes[i].gateway_config.auth_key);
 		secret_fini(&world.nodes[i].client_config.auth_key);
+		socks_free(&world.nodes[i]);
 	}
 	peers_end();
 	net_end();
@@ -293,6 +325,8 @@ struct talk *world_talk(const struct port *port, bool rude, int64_t at_ns)
 	if (!talk)
 		return NULL;
 	talk->stock = world.knobs.stock;
+	if (port->socks)
+		socks_greet(talk, port->target);
 	if (port->greets) {
 		talk->greeting[0] = (uint8_t)sim_below(sizeof talk->greeting);
 		talk->greeting_size = (uint8_t)(1 + talk->greeting[0]);

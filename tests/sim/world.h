@@ -1,7 +1,8 @@
 /* tests/sim/world.h - the world of a seed: a gateway, clients, services behind them, who wants to reach what.
  *
  * Owner:  course.c, one at a time.
- * Hosts:  1 the gateway, 2.. the clients, 7 strangers, 8 the users, 9 a remote service.
+ * Hosts:  1 the gateway, 2.. the clients, 7 strangers, 8 the users, 9 a remote service, 10 a LinkSocks
+ *         provider, 11 the client where its users are.
  */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
@@ -12,11 +13,13 @@
 enum {
 	HOST_GATEWAY = 1,
 	HOST_CLIENTS = 2,
+	HOST_PROVIDER = 10,
+	HOST_SOCKS = 11,
 	HOST_STRANGERS = 7,
 	HOST_USERS = 8,
 	HOST_REMOTE = 9,
 	CLIENTS_MAX = 3,
-	NODES_MAX = 2 + CLIENTS_MAX,
+	NODES_MAX = 4 + CLIENTS_MAX,
 	SERVICES_COUNT_MAX = 16,
 	PORTS_MAX = 96,
 	GATEWAY_PORT = 8443,
@@ -37,12 +40,15 @@ struct port {
 	uint32_t visitor;            /* whose visitor it is; 0: the gateway's port */
 	struct local_service *service;
 	bool greets;
+	bool socks;                  /* its users name their target: `target` */
+	struct address target;
 };
 
 /* What the seed has drawn. */
 struct knobs {
 	bool tls, rude, contest, strict, stock;
 	bool links;                  /* clients may ask for several */
+	bool socks;                  /* LinkSocks is there as well: socks.h */
 	bool crowd;                  /* all users come at once */
 	bool associations;           /* some send datagrams: associations.h */
 	uint32_t users;
@@ -59,6 +65,9 @@ struct world {
 	uint32_t service_count;
 	struct port ports[PORTS_MAX];
 	uint32_t port_count;
+	char bridge_host[NAME_SIZE]; /* what visitors of BRIDGE_NAME reach */
+	uint16_t bridge_port;
+	struct local_service *bridge_service;
 	bool over;                   /* faults are */
 	bool stopping;
 };
@@ -71,6 +80,9 @@ void world_prepare(void);
 void world_build(void);
 void world_free(void);
 
+struct local_service *service_create(struct net_host *host, struct address address);
+struct port *port_add(uint32_t host, struct address address, uint32_t client, uint32_t visitor,
+		      struct local_service *service);
 void service_up(struct local_service *service);
 void service_down(struct local_service *service);
 
@@ -93,6 +105,7 @@ void services_try(void);
 void faults_plan(int64_t busy_ns);
 /* What the gateway tells its program. */
 void gateway_listens(const struct address *address, int error);
+void node_gives_up(struct node *node);
 /* Everything works again. */
 void faults_end(void);
 

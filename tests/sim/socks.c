@@ -1,0 +1,192 @@
+/* tests/sim/socks.c - see socks.h. Bridging: bridge.c. */
+#include "tests/sim/socks.h"
+
+#include <stdio.h>
+
+#include "protocols/linksocks/wire.h"
+#include "tests/sim/tally.h"
+#include "tests/sim/world.h"
+
+enum { GREETING_SIZE = 13, ANSWER_SIZE = 12 };
+
+/* ---- users ---- */
+
+/* Greeting and request at once, as many clients do. */
+void socks_greet(struct talk *talk, struct address target)
+{
+	static const uint8_t begin[] = {5, 1, 0, 5, 1, 0, 1};
+	memcpy(talk->greeting, begin, sizeof begin);
+	memcpy(talk->greeting + sizeof begin, target.bytes, 4);
+	put16(talk->greeting + sizeof begin + 4, target.port);
+	talk->greeting_size = GREETING_SIZE;
+	talk->answer_size = ANSWER_SIZE;
+	_Static_assert(GREETING_SIZE <= sizeof talk->greeting && ANSWER_SIZE <= sizeof talk->answer, "fits");
+}
+
+bool socks_agrees(const uint8_t *answer)
+{
+	return answer[0] == 5 && answer[1] == 0 && answer[2] == 5 && answer[3] == 0;
+}
+
+/* ---- the server ---- */
+
+static enum status detect(const struct detector *detector, const char *alpn, struct slice first,
+			  struct detect_answer *answer)
+{
+	const struct socks *socks = OWNER(detector, const struct socks, detector);
+	*answer = (struct detect_answer){.carrier = &carrier_websocket,
+					 .wire = &wire_linksocks,
+					 .role = &role_linksocks_link,
+					 .service = socks->server.service};
+	return STATUS_OK;
+}
+
+static void listens(const struct address *address, int error) { gateway_listens(address, error); }
+
+static void server_build(struct node *node)
+{
+	struct socks *socks = &node->socks;
+	static struct secret connector;
+	socks->serves = true;
+	socks->detector.detect = detect;
+	socks->server_config = (struct config_linksocks){
+	    .enabled = true,
+	    .listens = true,
+	    .listen_addr = {.family = ADDRESS_ANY, .port = SOCKS_PORT},
+	    .tokens = socks->tokens,
+	    .token_count = COUNT_OF(socks->tokens),
+	    .connector_wait_provider = DURATION_S(5)};
+	socks->tokens[0] = (struct config_token){.type = TOKEN_FORWARD};
+	socks->tokens[1] =
+	    (struct config_token){.type = TOKEN_REVERSE,
+				  .socks = true,
+				  .socks_addr = {.family = ADDRESS_ANY, .port = SOCKS_USERS_PORT},
+				  .connector_tokens = &connector,
+				  .connector_count = 1};
+	check(secret_set(&socks->tokens[0].token, slice_of("forward")) &&
+	      secret_set(&socks->tokens[1].token, slice_of("reverse")) &&
+	      secret_set(&connector, slice_of("connector")));
+	socks->server = (struct linksocks_server_settings){.config = &socks->server_config,
+							   .gateway = &node->gateway_config,
+							   .own_detector = &socks->detector,
+							   .listens = listens};
+	node->gateway.detector.tls_tunnel_role = bridge_role();
+}
+
+/* ---- clients ---- */
+
+static void gives_up(const struct linksocks_client_settings *settings, const char *why)
+{
+	for (uint32_t i = 0; i < world.node_count; i++)
+		for (uint32_t at = 0; at < world.nodes[i].socks.client_count; at++)
+			if (&world.nodes[i].socks.clients[at] == settings)
+				node_gives_up(&world.nodes[i]);
+}
+
+static void client_add(struct node *node, const char *token, bool reverse, uint16_t users_port)
+{
+	struct socks *socks = &node->socks;
+	uint32_t at = socks->client_count++;
+	struct config_client *config = &socks->configs[at];
+	socks->endpoint = (struct config_endpoint){"10.0.1.1", SOCKS_PORT};
+	*config = (struct config_client){
+	    .protocol = PROTOCOL_LINKSOCKS,
+	    .plaintext = true,
+	    .gateways = &socks->endpoint,
+	    .gateway_count = 1,
+	    .reconnect = {.enabled = true, .min = DURATION_S(1), .max = DURATION_S(20), .retry_auth = true},
+	    .linksocks = {.path = "/socket",
+			  .reverse = reverse,
+			  .threads = 1 + (uint32_t)sim_below(SOCKS_THREADS_MAX),
+			  .socks_addr = {.family = ADDRESS_ANY, .port = users_port},
+			  .compression_threshold = sim_below(2) ? 512 * 1024 : 0,
+			  .connect_timeout = DURATION_S(10)}};
+	check(secret_set(&config->linksocks.token, slice_of(token)));
+	socks->clients[at] = (struct linksocks_client_settings){
+	    .config = config,
+	    .failed = gives_up,
+	    .features = world.knobs.stock ? 0 : FEATURE_OURS | FEATURE_CREDIT | FEATURE_LZ4 |
+						     FEATURE_HALF_CLOSE};
+	node->link_count += config->linksocks.threads;
+}
+
+static struct node *node_add(uint32_t host)
+{
+	struct node *node = &world.nodes[world.node_count++];
+	node->host = &net.hosts[host];
+	node->worker_count = 1 + (uint32_t)sim_below(2);
+	node->is_socks = true;
+	return node;
+}
+
+static void way_add(uint32_t host, uint16_t port, const struct local_service *service)
+{
+	struct port *way = port_add(HOST_USERS, net_address(host, port), 0, 0, NULL);
+	way->socks = true;
+	way->target = service->address;
+}
+
+void socks_build(void)
+{
+	server_build(&world.nodes[0]);
+	struct node *provider = node_add(HOST_PROVIDER), *users = node_add(HOST_SOCKS);
+	client_add(provider, "reverse", true, 0);
+	client_add(users, "connector", false, SOCKS_USERS_PORT);
+	client_add(users, "forward", false, SOCKS_USERS_PORT + 1);
+	struct local_service *service =
+	    service_create(&net.hosts[HOST_REMOTE], net_address(HOST_REMOTE, 7900));
+	way_add(HOST_GATEWAY, SOCKS_USERS_PORT, service);
+	way_add(HOST_SOCKS, SOCKS_USERS_PORT, service);
+	way_add(HOST_SOCKS, SOCKS_USERS_PORT + 1, service);
+	char text[ADDRESS_TEXT_SIZE];
+	snprintf(world.bridge_host, sizeof world.bridge_host, "10.0.%u.1", HOST_REMOTE);
+	check(strncmp(address_format(&service->address, text), world.bridge_host,
+		      strlen(world.bridge_host)) == 0);
+	world.bridge_port = service->address.port;
+	world.bridge_service = service;
+}
+
+/* ---- a node's life ---- */
+
+void socks_populate(struct node *node, struct hub *hub)
+{
+	struct socks *socks = &node->socks;
+	if (socks->serves)
+		check(linksocks_server_create(hub, &socks->server));
+	for (uint32_t i = 0; i < socks->client_count; i++)
+		check(linksocks_client_create(hub, &socks->clients[i]));
+}
+
+void socks_start(struct node *node)
+{
+	struct socks *socks = &node->socks;
+	for (uint32_t i = 0; i < socks->client_count; i++) {
+		struct linksocks_client_settings *client = &socks->clients[i];
+		client->worker = (uint32_t)sim_below(node->worker_count);
+		client->links = linksocks_client_links_create(client->config->linksocks.threads);
+		check(client->links);
+		for (size_t at = 0; at < INSTANCE_SIZE; at++)
+			client->instance[at] = (uint8_t)sim_below(256);
+	}
+}
+
+void socks_finish(struct node *node)
+{
+	struct socks *socks = &node->socks;
+	for (uint32_t i = 0; i < socks->client_count; i++) {
+		linksocks_client_links_destroy(socks->clients[i].links);
+		socks->clients[i].links = NULL;
+	}
+}
+
+void socks_free(struct node *node)
+{
+	struct socks *socks = &node->socks;
+	for (uint32_t i = 0; i < socks->client_count; i++)
+		secret_fini(&socks->configs[i].linksocks.token);
+	for (size_t i = 0; socks->serves && i < COUNT_OF(socks->tokens); i++) {
+		for (size_t at = 0; at < socks->tokens[i].connector_count; at++)
+			secret_fini(&socks->tokens[i].connector_tokens[at]);
+		secret_fini(&socks->tokens[i].token);
+	}
+}
