@@ -181,6 +181,9 @@ long net_read(struct net_socket *socket, void *bytes, size_t size)
 	return socket->gone ? 0 : -EAGAIN;
 }
 
+/* It hears nothing more, whatever the other end says before it hears of the reset as well. */
+static bool was_reset(const struct net_socket *socket) { return socket->error || socket->gone; }
+
 static void fly(struct net_socket *from, struct net_socket *to, uint32_t size)
 {
 	struct net_pipe *pipe = &to->in;
@@ -223,6 +226,8 @@ long net_write(struct net_socket *socket, const void *bytes, size_t size)
 	struct net_socket *to = socket->other;
 	struct net_pipe *pipe = &to->in;
 	size_t room = pipe->size - pipe->used;
+	if (was_reset(to))
+		return (long)size;
 	if (!room) {
 		socket->wants_room = true;
 		return -EAGAIN;
@@ -251,6 +256,8 @@ long net_write(struct net_socket *socket, const void *bytes, size_t size)
 void net_pipe_finish(struct net_socket *socket)
 {
 	struct net_pipe *pipe = &socket->in;
+	if (was_reset(socket))
+		return;
 	int64_t at = arrival(socket->other);
 	pipe->ended = true;
 	pipe->end_ns = at < pipe->last_ns ? pipe->last_ns : at;
