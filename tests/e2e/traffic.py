@@ -169,9 +169,10 @@ class User(threading.Thread):
 
     numbers = iter(range(1, 1 << 40))
 
-    def __init__(self, port, up=0, down=0, timeout=120, source=None, awaits_end=True):
+    def __init__(self, port, up=0, down=0, timeout=120, source=None, awaits_end=True, dial=None):
         super().__init__(daemon=True)
         self.port, self.up, self.down, self.timeout, self.source = port, up, down, timeout, source
+        self.dial = dial  # gives a socket that leads to the port, through a proxy say
         self.awaits_end = awaits_end  # the original server never tells a user that the service has closed
         self.stream = next(User.numbers)
         self.outcome = Outcome(self.stream)
@@ -189,9 +190,14 @@ class User(threading.Thread):
         except OSError:
             self.outcome.ended("reset")
 
-    def _transfer(self):
+    def _connect(self):
+        if self.dial:
+            return self.dial(self.port, self.timeout)
         source = (self.source, 0) if self.source else None
-        with socket.create_connection(("127.0.0.1", self.port), self.timeout, source) as sock:
+        return socket.create_connection(("127.0.0.1", self.port), self.timeout, source)
+
+    def _transfer(self):
+        with self._connect() as sock:
             sock.sendall(HEAD.pack(self.stream, self.up, self.down))
             sender = threading.Thread(target=self._upload, args=(sock,), daemon=True)
             sender.start()
