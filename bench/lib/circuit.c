@@ -74,6 +74,30 @@ static int connect_to(uint16_t port)
 	return fd;
 }
 
+/* By port of the front end: the origin's port, 0: no SOCKS. */
+static uint16_t socks_origins[UINT16_MAX + 1];
+
+void circuit_is_socks(uint16_t port, uint16_t origin) { socks_origins[port] = origin; }
+
+/* The greeting, one method without a password, CONNECT by address; both answers are of a known size. */
+static bool ask_socks(int fd, uint16_t origin)
+{
+	uint8_t request[] = {5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, (uint8_t)(origin >> 8), (uint8_t)origin};
+	uint8_t answer[2 + 10];
+
+	if (send(fd, request, 3, MSG_NOSIGNAL) != 3 || recv(fd, answer, 2, MSG_WAITALL) != 2)
+		return false;
+	if (answer[1] != 0 || send(fd, request + 3, 10, MSG_NOSIGNAL) != 10)
+		return false;
+	return recv(fd, answer, 10, MSG_WAITALL) == 10 && answer[1] == 0;
+}
+
+/* Whatever is in front of the origin on this port is behind us. */
+static bool pass_front(int fd, uint16_t port)
+{
+	return socks_origins[port] == 0 || ask_socks(fd, socks_origins[port]);
+}
+
 bool circuit_port_answers(uint16_t port)
 {
 	int fd = connect_to(port);
@@ -126,7 +150,11 @@ int circuit_connect(uint16_t port)
 		return -1;
 	prepare(fd);
 	limit_reads(fd);
-	return fd;
+	if (pass_front(fd, port))
+		return fd;
+	close(fd);
+	errno = ECONNREFUSED;
+	return -1;
 }
 
 int circuit_accept(int listener)
@@ -184,7 +212,8 @@ bool circuit_open(struct circuit *circuit, uint16_t port, int listener, uint64_t
 		return false;
 	}
 	prepare(circuit->user);
-	if (say(circuit->user, name))
+	limit_reads(circuit->user);
+	if (pass_front(circuit->user, port) && say(circuit->user, name))
 		circuit->origin = accept_named(listener, circuit->user, name);
 	if (circuit->origin < 0) {
 		snprintf(why, CIRCUIT_TEXT_SIZE, "a connection to 127.0.0.1:%u did not reach the origin",

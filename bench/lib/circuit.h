@@ -24,6 +24,8 @@ uint16_t circuit_port_free(void);
 int circuit_connect(uint16_t port);
 /* The same, accepted. */
 int circuit_accept(int listener);
+/* Users of this port say by SOCKS5 that they want `origin` of 127.0.0.1, before anything else. */
+void circuit_is_socks(uint16_t port, uint16_t origin);
 /* Is somebody listening there? */
 bool circuit_port_answers(uint16_t port);
 /* Connects to `port` and waits until the origin has it. False: `why` says what happened. */

@@ -35,7 +35,8 @@ static void print_help(const struct options *options, const struct options_progr
 	       "  --seconds S       of each reading (default 1)\n"
 	       "  --rounds N        readings of each figure (default 5)\n"
 	       "  --engine E        of our ends: auto, io_uring or epoll (default auto)\n"
-	       "  --peer NAME,...   tunnel, copy, sealed, haproxy, nginx, stunnel, ssh, chisel, frp;\n"
+	       "  --peer NAME,...   tunnel, copy, sealed, haproxy, nginx, stunnel, ssh, chisel, frp,\n"
+	       "                    linksocks, linksocks-clear, linksocks-go (the original: by name only);\n"
 	       "                    may be repeated (default: all that are installed; tunnel always is)\n"
 	       "  --tunnel PATH     our program (default: beside or above this one)\n"
 	       "  --json            for machines; bench/README.md has the schema\n"
@@ -243,7 +244,7 @@ int options_parse(struct options *options, const struct options_program *program
 
 bool options_wants(const struct options *options, const char *peer)
 {
-	if (options->peer_count == 0 || strcmp(peer, "tunnel") == 0)
+	if (strcmp(peer, "tunnel") == 0 || (options->peer_count == 0 && !peer_is_by_name(peer)))
 		return true;
 	for (uint32_t i = 0; i < options->peer_count; i++)
 		if (strcmp(options->peers[i], peer) == 0)

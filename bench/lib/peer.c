@@ -30,6 +30,14 @@ static const char *links_line(const struct peer_setup *setup, char text[64])
 	return text;
 }
 
+/* An interpreter that has the original LinkSocks: tests/e2e makes one. */
+static const char *linksocks_python(void)
+{
+	const char *given = getenv("LINKSOCKS_PYTHON");
+
+	return given != NULL ? given : PEER_SOURCE "/build/peers/linksocks-1.8.9/bin/python";
+}
+
 /* The value of one name in a model; numbers are written into `text`. */
 static const char *value_of(const struct peer *peer, const struct peer_setup *setup, const char *name,
 			    char text[64])
@@ -53,6 +61,8 @@ static const char *value_of(const struct peer *peer, const struct peer_setup *se
 
 	if (strcmp(name, "links") == 0)
 		return links_line(setup, text);
+	if (strcmp(name, "linksocks") == 0)
+		return linksocks_python();
 	for (size_t i = 0; i < COUNT_OF(values); i++) {
 		if (strcmp(values[i].name, name) != 0)
 			continue;
@@ -158,6 +168,14 @@ bool peer_is_known(const char *name)
 	for (size_t i = 0; i < PEER_COUNT; i++)
 		if (strcmp(peer_kinds[i].name, name) == 0)
 			return true;
+	return false;
+}
+
+bool peer_is_by_name(const char *name)
+{
+	for (size_t i = 0; i < PEER_COUNT; i++)
+		if (strcmp(peer_kinds[i].name, name) == 0)
+			return peer_kinds[i].by_name;
 	return false;
 }
 
@@ -319,6 +337,8 @@ static bool start(struct peer *peer, const struct peer_setup *setup, bool prepar
 	do {
 		peer->far = circuit_port_free();
 	} while (peer->far == peer->near && peer->far != 0);
+	if (peer->kind->socks)
+		circuit_is_socks(peer->near, setup->origin);
 	if (write_files(peer, setup) && (prepared || prepare(peer, setup)) && start_end(peer, setup, 0) &&
 	    await(peer, setup, false) && start_end(peer, setup, 1) && await(peer, setup, true))
 		return true;

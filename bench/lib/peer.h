@@ -40,7 +40,7 @@ struct peer {
 	pid_t pids[PEER_PROCESS_COUNT];
 };
 
-enum { PEER_COUNT = 9 }; /* the first one is ours */
+enum { PEER_COUNT = 12 }; /* the first one is ours */
 
 /* Makes the certificate that all of them use. False: nothing here can. */
 bool peer_certify(const struct peer_setup *setup, char why[PEER_TEXT_SIZE]);
@@ -50,6 +50,8 @@ bool peer_find(struct peer *peer, uint32_t index, const struct peer_setup *setup
 bool peer_is_tls(const struct peer *peer);
 /* Whether the table has that name. */
 bool peer_is_known(const char *name);
+/* Whether it is measured only when it was asked for: it takes long. */
+bool peer_is_by_name(const char *name);
 /* Writes the configuration, starts both ends and waits until a user reaches the origin. */
 bool peer_start(struct peer *peer, const struct peer_setup *setup);
 /* The same with what is configured already, in new processes on new ports. */

@@ -156,6 +156,46 @@
 	"localPort = ${origin}\n" \
 	"remotePort = ${near}\n"
 
+#define LINKSOCKS_TOKEN "a-token-for-measurements-only"
+
+/* The users come in where our client is, so bytes go the same way as with the original. */
+#define LINKSOCKS_SERVER \
+	"access: {deny: []}\n" \
+	"gateway:\n" \
+	"  listen_addr: \"127.0.0.1:${far}\"\n" \
+	"  tls_cert: ${dir}/cert.pem\n" \
+	"  tls_key: ${dir}/key.pem\n" \
+	"  linksocks: {tokens: [{token: " LINKSOCKS_TOKEN ", type: forward}]}\n"
+
+#define LINKSOCKS_CLIENT \
+	"client:\n" \
+	"  protocol: linksocks\n" \
+	"  gateway_addr: \"127.0.0.1:${far}\"\n" \
+	"  gateway_tls_cert: ${dir}/cert.pem\n" \
+	"  token: " LINKSOCKS_TOKEN "\n" \
+	"  socks5: {listen_addr: \"127.0.0.1:${near}\"}\n"
+
+#define LINKSOCKS_CLEAR_SERVER \
+	"access: {deny: []}\n" \
+	"gateway:\n" \
+	"  listen_addr: unix:${dir}/unused.sock\n" \
+	"  tls_cert: ${dir}/cert.pem\n" \
+	"  tls_key: ${dir}/key.pem\n" \
+	"  linksocks:\n" \
+	"    listen_addr: \"127.0.0.1:${far}\"\n" \
+	"    tokens: [{token: " LINKSOCKS_TOKEN ", type: forward}]\n"
+
+#define LINKSOCKS_CLEAR_CLIENT \
+	"client:\n" \
+	"  protocol: linksocks\n" \
+	"  gateway_addr: \"127.0.0.1:${far}\"\n" \
+	"  plaintext: true\n" \
+	"  token: " LINKSOCKS_TOKEN "\n" \
+	"  socks5: {listen_addr: \"127.0.0.1:${near}\"}\n"
+
+#define OURS(name) \
+	"${tunnel} --config ${dir}/" name " --cores ${cores} --engine ${engine} --log-level ${level}"
+
 /* clang-format on */
 
 const struct peer_kind peer_kinds[PEER_COUNT] = {
@@ -249,5 +289,42 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 		.version_after = "",
 		.files = {{"frps.toml", FRP_SERVER}, {"frpc.toml", FRP_CLIENT}},
 		.start = {GO "frps -c ${dir}/frps.toml", GO "frpc -c ${dir}/frpc.toml"},
+	},
+	{
+		.name = "linksocks",
+		.tls = "LinkSocks of ours over WebSocket, TLS 1.3",
+		.far_is_tls = true,
+		.socks = true,
+		.programs = {"${tunnel}"},
+		.version = "${tunnel} --version",
+		.version_after = "tunnel ",
+		.files = {{"linksocks-server.yaml", LINKSOCKS_SERVER},
+			  {"linksocks-client.yaml", LINKSOCKS_CLIENT}},
+		.start = {OURS("linksocks-server.yaml"), OURS("linksocks-client.yaml")},
+	},
+	{
+		.name = "linksocks-clear",
+		.tls = "none: LinkSocks of ours over plain WebSocket",
+		.socks = true,
+		.programs = {"${tunnel}"},
+		.version = "${tunnel} --version",
+		.version_after = "tunnel ",
+		.files = {{"linksocks-clear-server.yaml", LINKSOCKS_CLEAR_SERVER},
+			  {"linksocks-clear-client.yaml", LINKSOCKS_CLEAR_CLIENT}},
+		.start = {OURS("linksocks-clear-server.yaml"), OURS("linksocks-clear-client.yaml")},
+	},
+	{
+		.name = "linksocks-go",
+		.tls = "none: the original LinkSocks over plain WebSocket",
+		.socks = true,
+		.by_name = true,
+		.programs = {"${linksocks}"},
+		.needs_file = PEER_SOURCE "/tests/peers/linksocks/peer.py",
+		.version = "${linksocks} -c import\tlinksocks;print('linksocks',linksocks.__version__)",
+		.version_after = "linksocks ",
+		.start = {GO "${linksocks} " PEER_SOURCE "/tests/peers/linksocks/peer.py server ${far}"
+			     " --forward " LINKSOCKS_TOKEN,
+			  GO "${linksocks} " PEER_SOURCE "/tests/peers/linksocks/peer.py client"
+			     " ws://127.0.0.1:${far} " LINKSOCKS_TOKEN " --socks ${near}"},
 	},
 };

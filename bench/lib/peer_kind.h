@@ -1,8 +1,8 @@
 /* bench/lib/peer_kind.h - one entry of the table of peers: everything that is particular to one of them.
  *
  * Owner: the program, constant. Templates know ${dir} ${near} ${far} ${origin} ${cores} ${engine} ${tunnel}
- * ${level} ${self} ${user} ${master}. The first word of a command is a program, found as a shell would;
- * words end at a space and nothing is quoted; "-N=" stands for -N with an empty argument.
+ * ${level} ${self} ${user} ${master} ${linksocks}. The first word of a command is a program, found as a shell
+ * would; words end at a space and nothing is quoted; "-N=" stands for -N with an empty argument.
  */
 #ifndef BENCH_LIB_PEER_KIND_H
 #define BENCH_LIB_PEER_KIND_H
@@ -24,6 +24,8 @@ struct peer_kind {
 	const char *version;                   /* command that prints the version ... */
 	const char *version_after;             /* ... behind this text; NULL: it is ours */
 	bool far_is_tls;                       /* the far port speaks TLS 1.3 to whoever connects */
+	bool socks;                            /* users ask for the origin by SOCKS5 */
+	bool by_name;                          /* measured only when it was asked for */
 	struct peer_file files[PEER_FILES_MAX];
 	const char *prepare[2];                /* commands to run first */
 	const char *start[PEER_PROCESS_COUNT]; /* the end that is connected to, then the end that connects */

@@ -1,4 +1,4 @@
-"""LinkSocks between our own ends: every part, TCP and UDP, checked content, ends, providers that go and come."""
+"""LinkSocks between our own ends: each part, TCP and UDP, ends, providers that come and go."""
 
 import socket
 import threading
