@@ -16,7 +16,7 @@ struct linksocks_client_settings {
 	const struct tls_settings *tls;        /* NULL: ws:// */
 	const struct acl *access;
 	uint8_t instance[INSTANCE_SIZE];
-	uint32_t features;                     /* enum feature bits that its links show; 0: as the original */
+	bool plays_original;                   /* its links show no features; for tests */
 	uint32_t worker;                       /* of the first link */
 	struct linksocks_client_links *links;  /* linksocks_client_links_create */
 	void (*ready)(const struct linksocks_client_settings *settings); /* first link up: told once */

@@ -42,6 +42,11 @@ static void try_after(struct client_link *link, struct duration delay)
 	timer_arm(&hub->wheel, &link->timer, instant_after(hub->now, delay));
 }
 
+static uint32_t features_of(const struct client *client)
+{
+	return client->settings->plays_original ? 0 : LINKSOCKS_FEATURES;
+}
+
 static void fill_credentials(struct client_link *link)
 {
 	const struct client *client = link->client;
@@ -51,7 +56,7 @@ static void fill_credentials(struct client_link *link)
 				 .direction = config->reverse ? DIRECTION_REVERSE : DIRECTION_FORWARD,
 				 .host = slice_of(linksocks_url_host(&link->url, link->host)),
 				 .path = slice_of(link->url.path),
-				 .features = client->settings->features,
+				 .features = features_of(client),
 				 .link = link->number};
 	if (client->login_by_message)
 		link->credentials.secret = secret_slice(&config->token);
@@ -218,7 +223,7 @@ static void link_start(struct session *session)
 	const struct config_linksocks_client *config = &link->client->settings->config->linksocks;
 	link->state = LINK_LOGIN;
 	linksocks_configure(session, &(struct linksocks_options){
-					 .features = link->client->settings->features,
+					 .features = features_of(link->client),
 					 .compression_threshold = config->compression_threshold,
 					 .provider = config->reverse});
 	session_say(session, EVENT_AUTH);

@@ -35,8 +35,7 @@ static void link_start(struct session *session)
 	link->delay.expired = delay_over;
 	list_init(&link->answers);
 	linksocks_configure(
-	    session, &(struct linksocks_options){.features = FEATURE_OURS | FEATURE_CREDIT | FEATURE_LZ4 |
-							     FEATURE_HALF_CLOSE,
+	    session, &(struct linksocks_options){.features = LINKSOCKS_FEATURES,
 						 .compression_threshold = COMPRESS_FROM});
 }
 

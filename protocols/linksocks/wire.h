@@ -29,6 +29,9 @@ enum {
 	LINKSOCKS_SILENT_S = 75,
 };
 
+/* Everything that this program can do. */
+#define LINKSOCKS_FEATURES (FEATURE_OURS | FEATURE_CREDIT | FEATURE_LZ4 | FEATURE_HALF_CLOSE)
+
 extern const struct wire wire_linksocks;
 
 struct linksocks_options {

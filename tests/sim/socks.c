@@ -105,8 +105,7 @@ static void client_add(struct node *node, const char *token, bool reverse, uint1
 	socks->clients[at] = (struct linksocks_client_settings){
 	    .config = config,
 	    .failed = gives_up,
-	    .features = world.knobs.stock ? 0 : FEATURE_OURS | FEATURE_CREDIT | FEATURE_LZ4 |
-						     FEATURE_HALF_CLOSE};
+	    .plays_original = world.knobs.stock};
 	node->link_count += config->linksocks.threads;
 }
 
