@@ -319,16 +319,33 @@ static enum status websocket_owed(struct session *session, void *state, struct w
 	return writer_end(writer);
 }
 
-/* Only an end in good order is told: of a refusal the wire has spoken in its own words, behind which stock
- * peers expect no Close. */
+/* What the peer is told of our reasons; those of its Close and of its faults are owed before. */
+static enum websocket_code code_of(enum reason why)
+{
+	switch (why) {
+	case REASON_OK:
+		return WEBSOCKET_NORMAL;
+	case REASON_STOPPING:
+	case REASON_GOAWAY:
+	case REASON_REPLACED:
+		return WEBSOCKET_AWAY;
+	case REASON_AUTH:
+	case REASON_FORBIDDEN:
+	case REASON_LIMIT:
+		return WEBSOCKET_POLICY;
+	case REASON_PROTOCOL:
+		return WEBSOCKET_BROKEN;
+	default:
+		return WEBSOCKET_INTERNAL;
+	}
+}
+
 static enum status websocket_finish(struct session *session, void *state, struct writer *writer)
 {
 	struct websocket *websocket = state;
-	enum reason why = session->why;
-	bool leaves = why == REASON_STOPPING || why == REASON_GOAWAY || why == REASON_REPLACED;
-	if (websocket->ended || websocket->phase != WEBSOCKET_FRAMES || (!leaves && why != REASON_OK))
+	if (websocket->ended || websocket->phase != WEBSOCKET_FRAMES)
 		return STATUS_OK;
-	websocket->close_due = leaves ? WEBSOCKET_AWAY : WEBSOCKET_NORMAL;
+	websocket->close_due = (uint16_t)code_of(session->why);
 	writer_begin(writer, CHUNK_END);
 	return writer_end(writer);
 }

@@ -42,7 +42,9 @@ enum websocket_code {
 	WEBSOCKET_BROKEN = 1002,
 	WEBSOCKET_NO_CODE = 1005,       /* never on the wire: a Close without one */
 	WEBSOCKET_NO_TEXT = 1007,       /* a text that is not UTF-8 */
+	WEBSOCKET_POLICY = 1008,
 	WEBSOCKET_TOO_BIG = 1009,
+	WEBSOCKET_INTERNAL = 1011,
 };
 
 /* ---- frames ---- */
