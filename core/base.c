@@ -21,6 +21,32 @@ bool slice_is(struct slice slice, const char *text)
 	return slice.size == strlen(text) && (slice.size == 0 || memcmp(slice.at, text, slice.size) == 0);
 }
 
+int hex_digit(uint8_t letter)
+{
+	if (letter >= '0' && letter <= '9')
+		return letter - '0';
+	letter |= 0x20;
+	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+bool percent_decode(char *text)
+{
+	char *out = text;
+	for (const char *at = text; *at; at++) {
+		char letter = *at;
+		if (letter == '%') {
+			int high = hex_digit((uint8_t)at[1]), low = high < 0 ? -1 : hex_digit((uint8_t)at[2]);
+			if (low < 0 || high + low == 0)
+				return false;
+			letter = (char)(high << 4 | low);
+			at += 2;
+		}
+		*out++ = letter;
+	}
+	*out = 0;
+	return true;
+}
+
 uint64_t random_next(uint64_t *state)
 {
 	uint64_t z = (*state += 0x9e3779b97f4a7c15u);

@@ -64,6 +64,11 @@ static inline void put32(uint8_t *at, uint32_t value)
 	put16(at + 2, (uint16_t)value);
 }
 
+/* The value of a hexadecimal digit in either case; -1: it is none. */
+int hex_digit(uint8_t letter);
+/* %XX in place. False: a % without two digits behind it, or a zero byte. */
+bool percent_decode(char *text);
+
 /* splitmix64: a reproducible sequence for jitter, ids in tests and the simulator. Not for secrets. */
 uint64_t random_next(uint64_t *state);
 

@@ -13,6 +13,14 @@ struct burden *burden_create(void)
 	return burden;
 }
 
+struct burden *burdens_create(uint32_t count)
+{
+	struct burden *burdens = aligned_alloc(_Alignof(struct burden), count * sizeof *burdens);
+	if (burdens)
+		memset(burdens, 0, count * sizeof *burdens);
+	return burdens;
+}
+
 struct burden *burden_ref(struct burden *burden)
 {
 	atomic_fetch_add_explicit(&burden->refs, 1, memory_order_relaxed);

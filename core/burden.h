@@ -33,6 +33,8 @@ struct burden {
 
 /* With one reference, closed and empty. NULL: no memory. */
 struct burden *burden_create(void);
+/* An array of them, closed, empty and without references, of what outlives all workers. free() ends it. */
+struct burden *burdens_create(uint32_t count);
 struct burden *burden_ref(struct burden *burden);
 /* NULL is allowed. */
 void burden_unref(struct burden *burden);

@@ -13,14 +13,6 @@ void config_read_gateways(struct config_reader *reader, const struct config_node
 		config_fail(reader, node, "gateway_addr must name at least one gateway");
 }
 
-static int hex(char letter)
-{
-	if (letter >= '0' && letter <= '9')
-		return letter - '0';
-	letter = (char)(letter | 0x20);
-	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /* Both alphabets of base64. */
 static int sextet(char letter)
 {
@@ -36,7 +28,7 @@ static int sextet(char letter)
 static bool parse_pin_hex(const char *text, uint8_t pin[CONFIG_PIN_SIZE])
 {
 	for (size_t i = 0; i < CONFIG_PIN_SIZE; i++) {
-		int high = hex(text[2 * i]), low = hex(text[2 * i + 1]);
+		int high = hex_digit((uint8_t)text[2 * i]), low = hex_digit((uint8_t)text[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		pin[i] = (uint8_t)(high << 4 | low);

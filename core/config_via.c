@@ -7,31 +7,10 @@
 
 enum { VIA_TEXT_MAX = 1024, PORT_SOCKS5 = 1080, PORT_HTTP = 8080, PORT_HTTP_GO = 80 };
 
-static int hex(char letter)
-{
-	if (letter >= '0' && letter <= '9')
-		return letter - '0';
-	letter = (char)(letter | 0x20);
-	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
-/* %XX in place. False: a % without two hex digits, a zero byte, too long for a proxy's login, or empty. */
+/* False also when it is empty, or too long for a proxy's login. */
 static bool decode(char *text)
 {
-	char *out = text;
-	for (const char *at = text; *at; at++) {
-		char letter = *at;
-		if (letter == '%') {
-			int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]);
-			if (low < 0 || high + low == 0)
-				return false;
-			letter = (char)(high << 4 | low);
-			at += 2;
-		}
-		*out++ = letter;
-	}
-	*out = 0;
-	return out > text && out - text <= CONFIG_PASSWORD_MAX;
+	return percent_decode(text) && text[0] && strlen(text) <= CONFIG_PASSWORD_MAX;
 }
 
 /* HOST, HOST:PORT, [V6] or [V6]:PORT. */

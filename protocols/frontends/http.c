@@ -201,14 +201,6 @@ static enum status hear_bytes(struct session *session, struct http *http, struct
 	return STATUS_OK;
 }
 
-static int hex(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 static enum status bad_chunk(struct session *session, struct http *http)
 {
 	return refuse(session, http, 400, "a chunk of the body is not framed as one");
@@ -230,7 +222,7 @@ static enum status begin_chunk(struct session *session, struct http *http)
 
 static enum status hear_size(struct session *session, struct http *http, uint8_t byte)
 {
-	int digit = hex(byte);
+	int digit = hex_digit(byte);
 	bool ends = byte == '\n';
 	if (++http->line_size > LINE_MAX || ends != (http->line_size > 1 && http->last == '\r'))
 		return bad_chunk(session, http);

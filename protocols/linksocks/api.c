@@ -105,20 +105,12 @@ static void read_add(struct slice body, struct api_call *call)
 
 /* ---- the token of a removal ---- */
 
-static int digit_of(uint8_t character)
-{
-	if (character >= '0' && character <= '9')
-		return character - '0';
-	character |= 0x20;
-	return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
-}
-
 static void decode_percent(struct slice path, struct api_text *text)
 {
 	for (size_t at = 0; at < path.size && text->size < API_TEXT_MAX; at++) {
 		uint8_t byte = path.at[at];
-		int high = byte == '%' && path.size - at > 2 ? digit_of(path.at[at + 1]) : -1;
-		int low = high >= 0 ? digit_of(path.at[at + 2]) : -1;
+		int high = byte == '%' && path.size - at > 2 ? hex_digit(path.at[at + 1]) : -1;
+		int low = high >= 0 ? hex_digit(path.at[at + 2]) : -1;
 		if (low >= 0) {
 			byte = (uint8_t)(high << 4 | low);
 			at += 2;

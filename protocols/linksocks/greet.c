@@ -55,12 +55,6 @@ static void share(struct session *session, struct linksocks *linksocks, uint32_t
 
 /* ---- the query ---- */
 
-static int digit_of(uint8_t byte)
-{
-	uint8_t lower = byte | 0x20;
-	return byte >= '0' && byte <= '9' ? byte - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Without its escapes, cut to the room. */
 static struct slice unescape(struct slice text, uint8_t *at, size_t room)
 {
@@ -68,7 +62,8 @@ static struct slice unescape(struct slice text, uint8_t *at, size_t room)
 	for (size_t i = 0; i < text.size && used < room; i++) {
 		uint8_t byte = text.at[i] == '+' ? ' ' : text.at[i];
 		bool whole = byte == '%' && i + 2 < text.size;
-		int high = whole ? digit_of(text.at[i + 1]) : -1, low = whole ? digit_of(text.at[i + 2]) : -1;
+		int high = whole ? hex_digit(text.at[i + 1]) : -1;
+		int low = whole ? hex_digit(text.at[i + 2]) : -1;
 		if (high >= 0 && low >= 0) {
 			byte = (uint8_t)(high << 4 | low);
 			i += 2;

@@ -391,14 +391,6 @@ void uuid_format(const uint8_t id[LINKSOCKS_UUID_SIZE], char text[UUID_TEXT_SIZE
 	text[used] = 0;
 }
 
-static int digit_of(uint8_t byte)
-{
-	return byte >= '0' && byte <= '9'   ? byte - '0'
-	       : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-	       : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
-					    : -1;
-}
-
 bool uuid_parse(struct slice text, uint8_t id[LINKSOCKS_UUID_SIZE])
 {
 	uint8_t found[LINKSOCKS_UUID_SIZE];
@@ -406,7 +398,7 @@ bool uuid_parse(struct slice text, uint8_t id[LINKSOCKS_UUID_SIZE])
 	if (text.size != UUID_TEXT_SIZE - 1)
 		return false;
 	for (size_t i = 0; i < text.size; i++) {
-		int digit = digit_of(text.at[i]);
+		int digit = hex_digit(text.at[i]);
 		if (is_dash(i)) {
 			if (text.at[i] != '-')
 				return false;

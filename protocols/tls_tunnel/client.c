@@ -292,13 +292,11 @@ struct client_links *client_links_create(uint32_t count)
 {
 	check(count > 0 && count <= LINKS_MAX);
 	struct client_links *links = calloc(1, sizeof *links);
-	struct burden *burdens =
-	    links ? aligned_alloc(_Alignof(struct burden), count * sizeof *burdens) : NULL;
+	struct burden *burdens = links ? burdens_create(count) : NULL;
 	if (!burdens) {
 		free(links);
 		return NULL;
 	}
-	memset(burdens, 0, count * sizeof *burdens);
 	links->count = count;
 	links->burdens = burdens;
 	return links;

@@ -8,33 +8,6 @@ static struct slice between(const char *start, const char *end)
 	return (struct slice){(const uint8_t *)start, (size_t)(end - start)};
 }
 
-static int hex(char letter)
-{
-	if (letter >= '0' && letter <= '9')
-		return letter - '0';
-	letter = (char)(letter | 0x20);
-	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
-/* In place. False: a % without two hex digits, or a zero byte. */
-static bool decode(char *text)
-{
-	char *out = text;
-	for (const char *at = text; *at; at++) {
-		char letter = *at;
-		if (letter == '%') {
-			int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]);
-			if (low < 0 || high + low == 0)
-				return false;
-			letter = (char)(high << 4 | low);
-			at += 2;
-		}
-		*out++ = letter;
-	}
-	*out = 0;
-	return true;
-}
-
 static const struct scheme {
 	const char *name;
 	const char *protocol;                /* NULL: not in this version */
@@ -82,7 +55,7 @@ static bool take_parameter(struct options *options, struct slice parameter)
 		return false;
 	if (value)
 		*value++ = 0;
-	if (!value || !*value || !decode(value))
+	if (!value || !*value || !percent_decode(value))
 		return options_fail(options, "the URL's %.40s has no proper value", text);
 	if (strcmp(text, "pin") == 0)
 		return options_set(options, "client.gateway_tls_pin", value, "?pin");
@@ -122,7 +95,7 @@ static bool take_key(struct options *options, const struct scheme *scheme, struc
 	char *copy = options_copy(options, key);
 	if (!copy)
 		return false;
-	if (!*copy || !decode(copy))
+	if (!*copy || !percent_decode(copy))
 		return options_fail(options, "the URL's key is empty or has a %% without two hex digits");
 	return options_set(options, scheme->secret, copy, "URL");
 }
