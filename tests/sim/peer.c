@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tests/sim/pattern.h"
+#include "tests/lib/pattern.h"
 #include "tests/sim/peer_inside.h"
 #include "tests/sim/socks.h"
 

@@ -1,9 +1,10 @@
-/* tests/sim/socks.c - see socks.h. Bridging: bridge.c. */
+/* tests/sim/socks.c - see socks.h. */
 #include "tests/sim/socks.h"
 
 #include <stdio.h>
 
 #include "protocols/linksocks/wire.h"
+#include "tests/lib/bridge.h"
 #include "tests/sim/tally.h"
 #include "tests/sim/world.h"
 
@@ -43,6 +44,8 @@ static enum status detect(const struct detector *detector, const char *alpn, str
 
 static void listens(const struct address *address, int error) { gateway_listens(address, error); }
 
+static void bridged(bool here) { tally(here ? TALLY_bridged_here : TALLY_bridged_over); }
+
 static void server_build(struct node *node)
 {
 	struct socks *socks = &node->socks;
@@ -70,7 +73,12 @@ static void server_build(struct node *node)
 							   .gateway = &node->gateway_config,
 							   .own_detector = &socks->detector,
 							   .listens = listens};
-	node->gateway.detector.tls_tunnel_role = bridge_role();
+	static struct bridge_route route;
+	static struct bridge bridge = {
+	    .token = "reverse", .routes = &route, .route_count = 1, .told = bridged};
+	route = (struct bridge_route){BRIDGE_NAME, world.bridge_host, world.bridge_port};
+	bridge.service = &socks->server.service;
+	node->gateway.detector.tls_tunnel_role = bridge_role(&bridge);
 }
 
 /* ---- clients ---- */
@@ -127,7 +135,6 @@ static void way_add(uint32_t host, uint16_t port, const struct local_service *se
 
 void socks_build(void)
 {
-	server_build(&world.nodes[0]);
 	struct node *provider = node_add(HOST_PROVIDER), *users = node_add(HOST_SOCKS);
 	client_add(provider, "reverse", true, 0);
 	client_add(users, "connector", false, SOCKS_USERS_PORT);
@@ -143,6 +150,7 @@ void socks_build(void)
 		      strlen(world.bridge_host)) == 0);
 	world.bridge_port = service->address.port;
 	world.bridge_service = service;
+	server_build(&world.nodes[0]);
 }
 
 /* ---- a node's life ---- */

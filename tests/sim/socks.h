@@ -2,7 +2,7 @@
  * the users' SOCKS5 ports. Also the proof that wires meet: visitors of TLS Tunnel that a provider serves.
  *
  * Owner: world.c. Ways: a reverse token's port at the gateway; a forward client's port (the gateway is the
- * exit); a connector's port; and a visitor of TLS Tunnel, joined by the role below.
+ * exit); a connector's port; and a visitor of TLS Tunnel who asks for BRIDGE_NAME (tests/lib/bridge.h).
  */
 #ifndef TESTS_SIM_SOCKS_H
 #define TESTS_SIM_SOCKS_H
@@ -48,9 +48,5 @@ void socks_free(struct node *node);
 void socks_greet(struct talk *talk, struct address target);
 /* All answers have come: do they say yes? */
 bool socks_agrees(const uint8_t *answer);
-
-/* Of links of TLS Tunnel whose visitors may ask for BRIDGE_NAME: a provider of LinkSocks takes them, one on
- * another worker if there is any. */
-const struct role *bridge_role(void);   /* bridge.c */
 
 #endif

@@ -1,6 +1,6 @@
-/* tests/sim/pattern.c - see pattern.h. A block of 8 bytes is a mixed (talk, direction, index); the mix can be
+/* tests/lib/pattern.c - see pattern.h. A block of 8 bytes is a mixed (talk, direction, index); the mix can be
  * undone. */
-#include "tests/sim/pattern.h"
+#include "tests/lib/pattern.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/* tests/sim/pattern.h - bytes that say where they belong. */
-#ifndef TESTS_SIM_PATTERN_H
-#define TESTS_SIM_PATTERN_H
+/* tests/lib/pattern.h - bytes that say where they belong. */
+#ifndef TESTS_LIB_PATTERN_H
+#define TESTS_LIB_PATTERN_H
 
 #include "core/base.h"
 
