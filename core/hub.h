@@ -59,7 +59,7 @@ void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const stru
 void hub_fini(struct hub *hub);
 static inline void hub_count(struct hub *hub, enum counter counter, uint64_t amount)
 {
-	hub->counters[counter] += amount;
+	__atomic_store_n(&hub->counters[counter], hub->counters[counter] + amount, __ATOMIC_RELAXED);
 }
 /* Keys of masks, ids that must not be guessed, tokens. */
 void hub_secret_bytes(struct hub *hub, uint8_t *bytes, size_t size);

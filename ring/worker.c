@@ -374,7 +374,7 @@ bool worker_turn(struct worker *worker, struct instant deadline)
 	struct instant until = has_work(worker) ? hub->now : instant_min(deadline, wheel_next(&hub->wheel));
 	ring_run(worker->ring, until);
 	hub_count(hub, COUNTER_turns, 1);
-	hub->counters[COUNTER_bytes_copied] = hub->bufs.bytes_copied;
+	hub_count(hub, COUNTER_bytes_copied, hub->bufs.bytes_copied - hub->counters[COUNTER_bytes_copied]);
 	wheel_expire(&hub->wheel, hub->now);
 	take_mails(worker);
 	if (worker->stopping)
