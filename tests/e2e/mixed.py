@@ -1,0 +1,157 @@
+"""Users of a SOCKS port who do one thing after another until they are told to stop, each checked.
+
+A service answers by the first byte that it gets: what comes back, a digest after the end, a stream and a reset.
+"""
+
+import hashlib
+import random
+import socket
+import struct
+import threading
+
+from socks5 import Association, connect
+from traffic import abort, end_of, exactly, transfer
+
+WAIT = 120
+BACK, DIGEST, RESET = b"BDR"
+SIZE = struct.Struct(">Q")
+
+
+class Answers:
+    """Echo, digest or reset, by the first byte of a connection."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.settimeout(WAIT)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        with sock:
+            try:
+                kind = sock.recv(1)
+                if kind:
+                    {BACK: self._back, DIGEST: self._digest, RESET: self._reset}[kind[0]](sock)
+            except OSError:
+                pass  # the user tells
+
+    @staticmethod
+    def _back(sock):
+        while piece := sock.recv(65536):
+            sock.sendall(piece)
+
+    @staticmethod
+    def _digest(sock):
+        digest = hashlib.sha256()
+        while piece := sock.recv(65536):
+            digest.update(piece)
+        sock.sendall(digest.digest())
+
+    @staticmethod
+    def _reset(sock):
+        (size,) = SIZE.unpack(exactly(sock, SIZE.size))
+        sock.sendall(b"\xaa" * size)
+        sock.recv(1)  # what was sent may arrive; more than that nobody promises
+        abort(sock)
+
+    def close(self):
+        self.listener.close()
+
+
+class Someone(threading.Thread):
+    """One user: `failure` is what went wrong, `done` how often each thing was done."""
+
+    def __init__(self, seed, proxy, service, answers, echo, stop):
+        super().__init__(daemon=True)
+        self.random, self.proxy, self.stop = random.Random(seed), proxy, stop
+        self.service, self.answers, self.echo = service, answers, echo
+        self.failure, self.done, self.doing = None, {}, None
+        # Every fourth has one channel all the time, every tenth an association.
+        things = [self.pass_content, self.pass_content, self.half_close, self.leave, self.be_left]
+        self.things = [self.talk] if seed % 4 == 0 else [self.send_datagrams] if seed % 10 == 5 else things
+
+    def run(self):
+        try:
+            while not self.stop.is_set():
+                self.doing = self.random.choice(self.things)
+                self.doing()
+                self.done[self.doing.__name__] = self.done.get(self.doing.__name__, 0) + 1
+        except Exception as error:  # told by the test, with what it was
+            self.failure = f"{self.name} at {self.doing.__name__}: {error!r}"
+            self.stop.set()
+
+    def open(self, port):
+        return connect(self.proxy, port, timeout=WAIT)
+
+    def content(self, limit):
+        return self.random.randbytes(int(limit ** self.random.random()))
+
+    def pass_content(self):
+        up, down = (int((1 << 22) ** self.random.random()) for _ in range(2))
+        transfer(self.service.port, up, down, dial=lambda port, _: self.open(port), timeout=WAIT)
+
+    def half_close(self):
+        content = self.content(1 << 20)
+        with self.open(self.answers.port) as sock:
+            sock.sendall(bytes([DIGEST]) + content)
+            sock.shutdown(socket.SHUT_WR)
+            assert end_of(sock, WAIT) == (hashlib.sha256(content).digest(), "eof")
+
+    def leave(self):
+        """In the middle of what comes and goes, by a reset."""
+        sock = self.open(self.answers.port)
+        content = self.content(1 << 17)
+        sock.sendall(bytes([BACK]) + content)
+        back = exactly(sock, self.random.randrange(len(content) + 1))
+        assert back == content[: len(back)]
+        abort(sock)
+
+    def be_left(self):
+        size = self.random.randrange(1, 1 << 18)
+        with self.open(self.answers.port) as sock:
+            sock.sendall(bytes([RESET]) + SIZE.pack(size))
+            assert exactly(sock, size) == b"\xaa" * size
+            sock.sendall(b".")
+            assert end_of(sock, WAIT) == (b"", "reset")
+
+    def talk(self):
+        with self.open(self.answers.port) as sock:
+            sock.sendall(bytes([BACK]))
+            while not self.stop.is_set():
+                content = self.content(1 << 17)
+                sock.sendall(content)
+                assert exactly(sock, len(content)) == content
+                self.stop.wait(self.random.random() / 10)
+            sock.shutdown(socket.SHUT_WR)
+            assert end_of(sock, WAIT) == (b"", "eof")
+
+    def send_datagrams(self):
+        """Datagrams may be lost, and are sent again; what comes is whole and from whom was asked."""
+        with Association(self.proxy, timeout=0.5) as association:
+            association.control.settimeout(WAIT)
+            for number in range(50):
+                payload = SIZE.pack(number) + self.content(1400)
+                while not self._answered(association, payload):
+                    if self.stop.is_set():
+                        return
+
+    def _answered(self, association, payload):
+        association.send(payload, "127.0.0.1", self.echo.port)
+        try:
+            while True:
+                answer, source = association.receive()
+                assert source == ("127.0.0.1", self.echo.port)
+                if answer == b"echo:" + payload:
+                    return True
+                # A late answer to one that was sent again.
+                assert answer[:5] == b"echo:" and SIZE.unpack(answer[5:13]) <= SIZE.unpack(payload[:8])
+        except socket.timeout:
+            return False
