@@ -261,8 +261,9 @@ void stream_ready(struct stream *stream)
 
 void stream_linger(struct stream *stream)
 {
+	struct duration span = stream->linger, hurry = DURATION_S(STREAM_HURRY_S);
 	stream->lingers = true;
-	stream_wait(stream, stream->linger);
+	stream_wait(stream, stream->worker->stopping && span.ns > hurry.ns ? hurry : span);
 }
 
 void stream_close(struct stream *stream, struct duration linger)

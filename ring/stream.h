@@ -15,7 +15,7 @@
 #include "ring/worker.h"
 #include "tls/tls.h"
 
-enum { STREAM_LINGER_S = 5, STREAM_FLUSH_S = 5 };
+enum { STREAM_LINGER_S = 5, STREAM_FLUSH_S = 5, STREAM_HURRY_S = 1 };
 
 enum stream_state { STREAM_HANDSHAKE, STREAM_DETECT, STREAM_OPEN, STREAM_CLOSING, STREAM_TERMINATING };
 
@@ -115,6 +115,7 @@ void stream_settled(struct stream *stream);
 void stream_limit_flush(struct stream *stream);
 /* The link has logged in: it does not count as half open any more. */
 void stream_ready(struct stream *stream);
+/* Waits for the peer's end; no longer than STREAM_HURRY_S where the worker stops: it may never come. */
 void stream_linger(struct stream *stream);
 /* Says our end and, once all is sent, waits for the peer's, at most so long; what it still sends is dropped.
  */

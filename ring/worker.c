@@ -321,7 +321,15 @@ static void end_everything(struct worker *worker)
 	}
 }
 
-void worker_stop(struct worker *worker) { worker->stopping = true; }
+void worker_stop(struct worker *worker)
+{
+	worker->stopping = true;
+	for (struct link *link = worker->streams.next; link != &worker->streams; link = link->next) {
+		struct stream *stream = OWNER(link, struct stream, worker_link);
+		if (stream->state == STREAM_CLOSING && stream->lingers)
+			stream_linger(stream);
+	}
+}
 
 void worker_drain(struct worker *worker)
 {
