@@ -1,6 +1,6 @@
 """Users of a SOCKS port who do one thing after another until they are told to stop, each checked.
 
-A service answers by the first byte that it gets: what comes back, a digest after the end, a stream and a reset.
+A service answers by the first byte that it gets: what came, a digest after the end, or a stream and a reset.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ import socks5
 import tunnel
 from linksocks_programs import VERSIONS, Client, Echo, Original, Server
 from socks5 import Association
-from traffic import end_of, start_users, transfer
+from traffic import start_users, transfer
 
 SIZES = [0, 1, 4097, 65537, 600_000]
 
@@ -192,29 +192,3 @@ def test_our_provider_outlives_a_minute(world, first):
         with pytest.raises(socket.timeout):
             sock.recv(1)
     assert not provider.matching("link ended")
-
-
-def test_their_sender_our_reader_that_sleeps(world, first):
-    """What a sender without flow control sends to a reader that sleeps comes whole, or ends as a reset."""
-    server = our_server(world, [{"token": "T", "type": "forward"}])
-    socks = tunnel.free_port()
-    their(world, first, "client", server.url, "T", "--socks", socks)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sock = socks5.connect(socks, listener.getsockname()[1])
-        target, _ = listener.accept()
-        piece = bytes(range(256)) * 16
-
-        def send():
-            try:
-                for _ in range(8000):
-                    sock.sendall(piece)
-                sock.close()
-            except OSError:
-                pass
-
-        sender = threading.Thread(target=send, daemon=True)
-        sender.start()
-        threading.Event().wait(5)
-        found, end = end_of(target, 60)
-        assert found == (piece * 8000)[: len(found)]
-        assert len(found) == len(piece) * 8000 or end == "reset", (len(found), end)

@@ -42,7 +42,7 @@ class Net:
 
 
 class Crowd:
-    """Users at all doors until `stop`; the next seed is another crowd."""
+    """Users at all doors until `stop`; another seed is another crowd."""
 
     def __init__(self, net, places, count, seed):
         self.stop = threading.Event()
