@@ -88,6 +88,9 @@ class World:
                 wrong.append(f"{process.name} died of signal {-code}")
             elif code is None:
                 process.signal(signal.SIGTERM)
+        for process in self.processes:  # ours need not wait for channels that others forget
+            if not isinstance(process, tunnel.Program):
+                process.kill()
         for process in reversed(ours):
             if process.child.poll() is None:
                 try:

@@ -19,9 +19,10 @@ class Net:
     def __init__(self, world):
         self.world = world
         reverse, tls = tunnel.free_port(), {"gateway_tls_cert": str(world.certificate.cert)}
+        users = f"127.0.0.1:{reverse}"
         tokens = [
             {"token": "F", "type": "forward"},
-            {"token": "R", "type": "reverse", "socks_addr": f"127.0.0.1:{reverse}", "connector_tokens": ["C"]},
+            {"token": "R", "type": "reverse", "socks_addr": users, "connector_tokens": ["C"]},
         ]
         self.server = world.add(Server(world.folder, world.engine, world.certificate, tokens)).ready()
         clear, secure = self.server.address, self.server.secure

@@ -43,8 +43,9 @@ class Place:
     def pair(self):
         """A user and the target that it leads to."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            with socks5.connect(self.socks, listener.getsockname()[1]) as user, listener.accept()[0] as target:
-                yield user, target
+            with socks5.connect(self.socks, listener.getsockname()[1]) as user:
+                with listener.accept()[0] as target:
+                    yield user, target
 
     def echo(self):
         sock = socks5.connect(self.socks, self.answers.port, timeout=WAIT)
