@@ -4,6 +4,8 @@
 #include "protocols/codecs/http1.h"
 #include "protocols/codecs/yamux.h"
 
+enum { TLS_HANDSHAKE_RECORD = 22 };
+
 static enum status refuse(struct detect_answer *answer, const char *refusal)
 {
 	*answer = (struct detect_answer){.refusal = refusal};
@@ -99,6 +101,8 @@ static enum status detect_http(const struct gateway_detector *gateway, struct sl
 		return refuse(answer, "HTTP/2 transport is not in this version");
 	if (undecided || status == STATUS_MORE)
 		return STATUS_MORE;
+	if (first.at[0] == TLS_HANDSHAKE_RECORD)
+		return refuse(answer, "TLS where none is spoken: a client with wss:// for ws://");
 	return refuse(answer, "not a protocol of this port");
 }
 
@@ -132,6 +136,8 @@ enum status gateway_detect(const struct detector *detector, const char *alpn, st
 		return STATUS_MORE;
 	if (first.at[0] == 0 && gateway->tls_tunnel_wire)
 		return detect_tls_tunnel(gateway, first, answer);
+	if (first.at[0] == 0)
+		return refuse(answer, "TLS Tunnel, which needs gateway.tls_tunnel, or a stranger");
 	if (first.at[0] == 5)
 		return refuse(answer, "SOCKS5 is not allowed on this port");
 	return detect_http(gateway, first, answer);

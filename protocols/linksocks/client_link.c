@@ -143,7 +143,15 @@ static const char *advice(const struct session *session, enum link_state was)
 	case REASON_UNREACHABLE: return "check this machine's network and routes";
 	case REASON_TIMEOUT: return "nothing answers there: check address, port and firewalls";
 	case REASON_FORBIDDEN: return "a firewall of this machine refuses it";
-	case REASON_AUTH: return "check the token";
+	case REASON_AUTH:
+		return config->linksocks.anonymous
+			   ? "no token is given, and this server wants one"
+			   : "compare the token with the server's; a provider's is not a client's";
+	case REASON_LOST:
+		if (was == LINK_READY)
+			return "";
+		return config->plaintext ? "is a LinkSocks server on that port? wss:// is for one under TLS"
+					 : "does that port speak TLS? ws:// is for one that does not";
 	case REASON_CERTIFICATE: return "check the pin or the trust anchor, and this machine's clock";
 	case REASON_TLS: case REASON_PLAINTEXT:
 		return "does that port speak TLS? ws:// is for one that does not";

@@ -198,7 +198,7 @@ static const struct role role_client_user = {
 static void users_opened(struct listening *listening, int error)
 {
 	struct client *client = OWNER(listening, struct client, listening);
-	char at[ADDRESS_TEXT_SIZE], why[ADDRESS_TEXT_SIZE + 96];
+	char at[ADDRESS_TEXT_SIZE], why[ADDRESS_TEXT_SIZE + 128];
 	address_format(&listening->address, at);
 	if (error == 0) {
 		log_info("SOCKS5 server started", TEXT("address", at));
@@ -206,8 +206,12 @@ static void users_opened(struct listening *listening, int error)
 			client->settings->listens(client->settings, &listening->address);
 		return;
 	}
-	const char *reason = error == -EADDRINUSE ? "another process listens there"
-						  : reason_text(reason_of_errno(error));
+	const char *reason =
+	    error == -EADDRINUSE
+		? "another process listens there; stop it or choose another (--socks-port, --socks, "
+		  "listen_addr)"
+	    : error == -EADDRNOTAVAIL ? "that is no address of this machine"
+				      : reason_text(reason_of_errno(error));
 	snprintf(why, sizeof why, "cannot listen for SOCKS5 at %s: %s", at, reason);
 	linksocks_client_give_up(client, why);
 }

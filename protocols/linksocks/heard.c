@@ -25,7 +25,8 @@ static enum reason reason_of(struct slice text, enum reason unknown)
 		     {"unreachable", REASON_UNREACHABLE}, {"no route", REASON_UNREACHABLE},
 		     {"timeout", REASON_TIMEOUT},	  {"timed out", REASON_TIMEOUT},
 		     {"reset by peer", REASON_LOST},	  {"broken pipe", REASON_LOST},
-		     {"no available", REASON_UNREACHABLE}};
+		     {"no available", REASON_UNREACHABLE},
+		     {"not permitted", REASON_FORBIDDEN}};
 	for (int reason = REASON_OK + 1; reason < REASON_COUNT; reason++)
 		if (slice_is(text, reason_text((enum reason)reason)))
 			return (enum reason)reason;

@@ -40,7 +40,7 @@ static const struct gateway_detector both = {.detector = {gateway_detect},
 static const struct gateway_detector own = {
 	.detector = {gateway_detect}, .own = true, HTTP_SIDE, LINKSOCKS_SIDE};
 
-enum verdict { TUNNEL, OLD, NOT_FOUND, H2, SOCKS, NONE };
+enum verdict { TUNNEL, OLD, NOT_FOUND, H2, SOCKS, NONE, INNER_TLS };
 
 struct vector {
 	const char *bytes;
@@ -75,7 +75,7 @@ static const struct vector vectors[] = {
     VECTOR("PRIX", NONE, 4),
     VECTOR("GETX / HTTP", NONE, 4),
     VECTOR("\x05\x01\x00", SOCKS, 1),
-    VECTOR("\x16\x03\x01\x02\x00", NONE, 1),
+    VECTOR("\x16\x03\x01\x02\x00", INNER_TLS, 1),
     VECTOR("SSH-2.0-OpenSSH", NONE, 1),
     VECTOR("get / http", NONE, 1),
     VECTOR("\xff", NONE, 1),
@@ -95,7 +95,8 @@ static enum status ask(const char *alpn, const void *bytes, size_t size, struct 
 
 static void assert_verdict(enum verdict verdict, enum status status, const struct detect_answer *answer)
 {
-	static const char *const words[] = {"", "1.4", "", "HTTP/2", "SOCKS5", "not a protocol"};
+	static const char *const words[] = {"", "1.4", "", "HTTP/2", "SOCKS5", "not a protocol",
+					    "TLS where none"};
 	if (verdict == TUNNEL || verdict == NOT_FOUND) {
 		bool tunnel = verdict == TUNNEL;
 		assert_int_equal(status, STATUS_OK);

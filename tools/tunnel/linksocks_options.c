@@ -135,6 +135,15 @@ static bool parse_choice(const char *text, const char *choices)
 	return false;
 }
 
+static const char *kind_text(enum flag_kind kind)
+{
+	switch (kind) {
+	case KIND_BOOL: return "true or false";
+	case KIND_DURATION: return "a duration such as 5s or 1m30s";
+	default: return "a number";
+	}
+}
+
 /* Reads a value of this flag; `origin` names the flag or the variable. */
 static bool read(struct options *options, const struct flag *flag, const char *origin, const char *text,
 		 int base, struct flag_value *value)
@@ -165,7 +174,8 @@ static bool read(struct options *options, const struct flag *flag, const char *o
 		return options_fail(options, "invalid value %.60s for %s: it is one of %s", text, origin,
 				    flag->fallback);
 	if (!good)
-		return options_fail(options, "invalid value %.60s for %s", text, origin);
+		return options_fail(options, "invalid value %.60s for %s: not %s", text, origin,
+				    kind_text(flag->kind));
 	*value = (struct flag_value){.given = true, .text = text, .number = number};
 	return true;
 }
@@ -230,7 +240,7 @@ static bool take_long(struct walk *walk, char *word)
 	char origin[64];
 	text_copy(origin, sizeof origin, (struct slice){(const uint8_t *)word, size + 2});
 	if (!flag)
-		return options_fail(walk->options, "unknown flag: %s", origin);
+		return options_fail(walk->options, "unknown flag: %s; see linksocks help", origin);
 	if (word[2 + size] == '=')
 		return take(walk, flag, origin, keep(walk, flag, word + 3 + size));
 	if (takes_no_value(flag))
@@ -245,7 +255,8 @@ static bool take_letters(struct walk *walk, char *word)
 		const struct flag *flag = find(walk->modes, NULL, 0, *at);
 		char origin[3] = {'-', *at, 0};
 		if (!flag)
-			return options_fail(walk->options, "unknown shorthand flag: '%c'", *at);
+			return options_fail(walk->options, "unknown shorthand flag: '%c'; see linksocks help",
+					    *at);
 		if (at[1] == '=' && at[2])
 			return take(walk, flag, origin, keep(walk, flag, at + 2));
 		if (!takes_no_value(flag))
@@ -350,7 +361,7 @@ static bool choose(struct options *options, int argc, char **argv, int *next)
 		if (word && strcmp(word, "--version") == 0)
 			options->linksocks = LINKSOCKS_MODE_VERSION;
 		else if (word && strcmp(word, "-h") != 0 && strcmp(word, "--help") != 0)
-			return options_fail(options, "unknown flag: %.60s", word);
+			return options_fail(options, "unknown flag: %.60s; see linksocks help", word);
 		return true;
 	}
 	++*next;
@@ -383,7 +394,8 @@ bool linksocks_options_parse(struct options *options, int argc, char **argv, cha
 	if (options->linksocks == LINKSOCKS_MODE_HELP && walk.next < argc)
 		return argv[walk.next][0] == '-' || find_mode(argv[walk.next], &options->linksocks)
 			   ? (options->linksocks_help = true)
-			   : options_fail(options, "unknown command %.60s", argv[walk.next]);
+			   : options_fail(options, "unknown command %.60s; see linksocks help",
+					  argv[walk.next]);
 	if (options->linksocks < LINKSOCKS_MODE_SERVER)
 		return true;
 	walk.modes = options->linksocks == LINKSOCKS_MODE_SERVER ? ON_SERVER : ON_CLIENT;

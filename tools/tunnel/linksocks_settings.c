@@ -57,16 +57,16 @@ static const char *host_of(const struct flag_value *host)
 
 /* HOST:PORT to listen on. "" is every address, as the original has it. */
 static bool set_place(struct options *options, const char *key, const struct flag_value *host,
-		      const struct flag_value *port, const char *origin)
+		      const struct flag_value *port, const char *host_flag, const char *port_flag)
 {
 	const char *name = host_of(host);
 	bool bare_v6 = strchr(name, ':') && name[0] != '[';
 	if (port->number < 0 || port->number > UINT16_MAX)
-		return options_fail(options, "%s: %lld is no port", origin, (long long)port->number);
+		return options_fail(options, "%s: %lld is no port", port_flag, (long long)port->number);
 	return set(options, key,
 		   format(options, "%s%s%s:%lld", bare_v6 ? "[" : "", name, bare_v6 ? "]" : "",
 			  (long long)port->number),
-		   origin);
+		   host_flag);
 }
 
 /* Both or none: with one of them the original asks for no login. */
@@ -167,7 +167,7 @@ static bool set_reverse(struct options *options, const struct flag_value values[
 	if (values[FLAG_AUTONOMY].number)
 		return set(options, TOKENS "autonomy", "true", "--connector-autonomy");
 	return set_place(options, TOKENS "socks_addr", &values[FLAG_SOCKS_HOST], &values[FLAG_SOCKS_PORT],
-			 "--socks-port") &&
+			 "--socks-host", "--socks-port") &&
 	       set_login(options, TOKENS "username", TOKENS "password", values) &&
 	       set(options, TOKENS "connector_tokens.0", token_or_new(options, &values[FLAG_CONNECTOR_TOKEN]),
 		   "--connector-token");
@@ -177,6 +177,9 @@ static bool set_tokens(struct options *options, const struct flag_value values[F
 {
 	bool reverse = values[FLAG_REVERSE].number;
 	const char *host = host_of(&values[FLAG_SOCKS_HOST]);
+	if (*values[FLAG_API_KEY].text && (values[FLAG_TOKEN].given || reverse))
+		remark(options, "with --api-key tokens come from the API alone: --token, --reverse and "
+				"--connector-token have no effect");
 	if (*values[FLAG_API_KEY].text)
 		return set(options, "gateway.linksocks.api_key", values[FLAG_API_KEY].text, "--api-key") &&
 		       set(options, "gateway.linksocks.socks_host", *host ? host : "::", "--socks-host");
@@ -207,7 +210,7 @@ static bool set_server(struct options *options, const struct flag_value values[F
 	return set(options, "gateway.listen_addr", "", "server") &&
 	       set(options, "gateway.allow_origins.0", "*", "server") &&
 	       set_place(options, "gateway.linksocks.listen_addr", &values[FLAG_WS_HOST],
-			 &values[FLAG_WS_PORT], "--ws-port") &&
+			 &values[FLAG_WS_PORT], "--ws-host", "--ws-port") &&
 	       set_tokens(options, values) && set_buffer(options, &values[FLAG_BUFFER_SIZE]) &&
 	       set_proxy(options, "gateway.linksocks.target_proxy", values[FLAG_UPSTREAM_PROXY].text) &&
 	       (!values[FLAG_FAST_OPEN].number ||
@@ -272,7 +275,7 @@ static bool set_provider(struct options *options, const struct flag_value values
 static bool set_entry(struct options *options, const struct flag_value values[FLAG_COUNT])
 {
 	return set_place(options, "client.socks5.listen_addr", &values[FLAG_SOCKS_HOST],
-			 &values[FLAG_SOCKS_PORT], "--socks-port") &&
+			 &values[FLAG_SOCKS_PORT], "--socks-host", "--socks-port") &&
 	       set_login(options, "client.socks5.auth_username", "client.socks5.auth_password", values) &&
 	       (!values[FLAG_SOCKS_NO_WAIT].number ||
 		set(options, "client.socks5.no_wait", "true", "--socks-no-wait")) &&
@@ -280,9 +283,22 @@ static bool set_entry(struct options *options, const struct flag_value values[FL
 		set(options, "client.fast_open", "true", "--fast-open"));
 }
 
+/* The original passes them over without a word. */
+static void remark_idle(struct options *options, const struct flag_value values[FLAG_COUNT])
+{
+	if (*values[FLAG_UPSTREAM_PROXY].text)
+		remark(options, "--upstream-proxy is a provider's way to its targets and has no effect here; "
+				"the way to the server is told by http_proxy and https_proxy");
+	if (*values[FLAG_CONNECTOR_TOKEN].text)
+		remark(options, "--connector-token is registered by providers and has no effect here; "
+				"a connector logs in with --token");
+}
+
 static bool set_client(struct options *options, const struct flag_value values[FLAG_COUNT])
 {
 	bool reverse = values[FLAG_REVERSE].number || options->linksocks == LINKSOCKS_MODE_PROVIDER;
+	if (!reverse)
+		remark_idle(options, values);
 	return set(options, "client.protocol", "linksocks", "client") &&
 	       linksocks_set_url(options, values[FLAG_URL].text, "--url") &&
 	       (!*values[FLAG_TOKEN].text || strcmp(values[FLAG_TOKEN].text, "anonymous") == 0 ||

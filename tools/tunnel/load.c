@@ -25,11 +25,17 @@ static const char *variable(const struct config_files *files, const char *name) 
 
 static const struct config_files process_files = {.read = read_named, .variable = variable};
 
-static void print_errors(const struct config_errors *errors)
+/* Complaints about a file begin with its name, those about the command line with the program's. */
+static void print_errors(const struct options *options, const struct config_errors *errors)
 {
-	for (size_t i = 0; i < errors->count; i++)
-		fprintf(stderr, "%s%s\n", errors->items[i].text,
+	const char *file = options->config_file;
+	const char *program = options->command == COMMAND_LINKSOCKS ? "linksocks: " : "tunnel: ";
+	for (size_t i = 0; i < errors->count; i++) {
+		const char *text = errors->items[i].text;
+		bool in_file = file && strncmp(text, file, strlen(file)) == 0;
+		fprintf(stderr, "%s%s%s\n", in_file ? "" : program, text,
 			errors->items[i].warning ? " (warning)" : "");
+	}
 	if (errors->count == CONFIG_ERRORS_MAX)
 		fprintf(stderr, "tunnel: %zu errors in all\n", errors->error_count);
 }
@@ -56,7 +62,7 @@ bool options_config(const struct options *options, struct config *config)
 		source.text = (struct slice){text, size};
 	}
 	bool good = config_build(config, &source, &errors);
-	print_errors(&errors);
+	print_errors(options, &errors);
 	config_errors_fini(&errors);
 	if (text)
 		secret_wipe(text, source.text.size);

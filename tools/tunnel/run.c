@@ -377,6 +377,23 @@ static const char *pin_of(const struct run *run, char text[TLS_PIN_TEXT_SIZE])
 	return text;
 }
 
+static const char *why_no_port(const struct run *run, int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return run->original ? "another process listens there; stop it or choose another port "
+				       "(--ws-port)"
+				     : "another process listens there; stop it or choose another address "
+				       "(--listen, listen_addr)";
+	case -EACCES:
+		return "ports below 1024 need privileges; choose another or grant CAP_NET_BIND_SERVICE";
+	case -EADDRNOTAVAIL:
+		return "that is no address of this machine";
+	default:
+		return reason_text(reason_of_errno(error));
+	}
+}
+
 /* Once for each port. False: it cannot listen, and it has been said why. */
 static bool tell_port(struct run *run, struct run_port *port, const struct address *wanted)
 {
@@ -396,12 +413,7 @@ static bool tell_port(struct run *run, struct run_port *port, const struct addre
 		return true;
 	}
 	log_error("cannot listen", TEXT("address", address_format(wanted, where)),
-		  TEXT("reason", state == -EADDRINUSE
-				     ? "another process listens there; stop it or choose another "
-				       "address (--listen, listen_addr)"
-				 : state == -EACCES ? "ports below 1024 need privileges; choose another or "
-						      "grant CAP_NET_BIND_SERVICE"
-						    : reason_text(reason_of_errno(state))));
+		  TEXT("reason", why_no_port(run, state)));
 	return false;
 }
 
