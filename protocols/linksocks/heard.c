@@ -15,6 +15,16 @@ static bool has_word(struct slice text, const char *word)
 	return memmem(text.at, text.size, word, strlen(word)) != NULL;
 }
 
+/* "refused", or "HOST: refused". */
+static bool says(struct slice text, const char *reason)
+{
+	size_t size = strlen(reason);
+	if (text.size < size || memcmp(text.at + text.size - size, reason, size) != 0)
+		return false;
+	return text.size == size ||
+	       (text.size > size + 2 && memcmp(text.at + text.size - size - 2, ": ", 2) == 0);
+}
+
 /* From our own texts exactly; from those of others as well as it goes, so that a proxy can tell why. */
 static enum reason reason_of(struct slice text, enum reason unknown)
 {
@@ -28,7 +38,7 @@ static enum reason reason_of(struct slice text, enum reason unknown)
 		     {"no available", REASON_UNREACHABLE},
 		     {"not permitted", REASON_FORBIDDEN}};
 	for (int reason = REASON_OK + 1; reason < REASON_COUNT; reason++)
-		if (slice_is(text, reason_text((enum reason)reason)))
+		if (says(text, reason_text((enum reason)reason)))
 			return (enum reason)reason;
 	for (size_t i = 0; i < COUNT_OF(words); i++)
 		if (text.size && has_word(text, words[i].word))

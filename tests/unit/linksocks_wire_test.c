@@ -551,6 +551,8 @@ static void asked_and_refused(void **state)
 	    {"dial tcp: connect: network is unreachable", REASON_UNREACHABLE},
 	    {"no available reverse clients", REASON_UNREACHABLE},
 	    {"not allowed", REASON_FORBIDDEN},
+	    {"not permitted by access.allow and access.deny: h", REASON_FORBIDDEN},
+	    {"h.example: name does not resolve", REASON_NAME},
 	    {"", REASON_OTHER},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
