@@ -309,6 +309,21 @@ void channel_open_within(struct channel *channel, struct duration span)
 	pair_wait_until(pair, pair->answer_at);
 }
 
+void channel_trust(struct channel *channel)
+{
+	channel->traits |= TRAIT_SILENT_OPEN;
+	channel->on_trust = true;
+}
+
+void channel_confirm(struct channel *channel)
+{
+	if (!channel->on_trust)
+		return;
+	channel->on_trust = false;
+	if (channel->pair)
+		channel->pair->answer_at = (struct instant){0};
+}
+
 void channel_unanswered(struct channel *channel)
 {
 	if (channel->traits & TRAIT_CONN) /* the dial goes with it */

@@ -36,6 +36,7 @@ struct channel {
 	uint8_t side, says;
 	bool opener;                    /* we said OPEN */
 	bool open_sent, in_done, out_done;
+	bool on_trust;                  /* OPEN without an answer: channel_open_within holds as before it */
 	bool paced;                     /* what waits for it may have to wait longer: core/pace.h */
 	uint8_t stall;                  /* enum stall: what it waits for */
 	enum reason reason;             /* OPENED */
@@ -60,13 +61,17 @@ struct channel {
  */
 struct channel *channel_open(struct session *session, struct pair *pair, const struct target *target);
 /* Not answered by then: it counts as refused with REASON_TIMEOUT, and the peer hears RESET. One that was
- * opened on trust and is held for ever is reset then. */
+ * opened on trust is reset then. */
 void channel_open_within(struct channel *channel, struct duration span);
 /* The answer to an OPEN that was received: no. `text` goes to the peer where the wire can carry it. */
 void channel_refuse(struct channel *channel, enum reason reason, const char *text);
 
 /* ---- by a wire ---- */
 void channel_set_id(struct channel *channel, const void *id, size_t size);
+/* After channel_open: it counts as opened as soon as OPEN is said; the answer only confirms or ends it. */
+void channel_trust(struct channel *channel);
+/* That answer was heard, or what is as good as one. */
+void channel_confirm(struct channel *channel);
 /* encode(OWED) with this channel will be asked. */
 void channel_owes(struct channel *channel);
 /* No DATA is asked for before that instant (NEVER: before it is called again); control goes on. */

@@ -444,8 +444,13 @@ void flow_end(struct pair *pair, int side, enum end end, enum reason reason)
 		end = END_CLOSE;                 /* all bytes are here: nothing was lost */
 	if (flow->end >= end)
 		return;                          /* the worse end wins, the first of equals sticks */
+	/* nothing was asked of a target that is still to answer: it need not */
+	bool needless = end == END_CLOSE && side == 0 && !flow->bytes && !flow->pulled && sink &&
+			sink->state == CHANNEL_OPENING;
 	flow->end = end;
-	flow->reason = end == END_RESET && reason == REASON_OK ? REASON_OTHER : reason;
+	flow->reason = end == END_RESET && reason == REASON_OK ? REASON_OTHER
+		       : needless			      ? REASON_LOST
+							      : reason;
 	if (flow->end_sent && sink) {            /* EOF went out; CLOSE or RESET must follow */
 		flow->end_sent = false;
 		sink->out_done = false;
@@ -457,7 +462,7 @@ void flow_end(struct pair *pair, int side, enum end end, enum reason reason)
 		back->dead = true;
 		if (source)
 			source->out_done = true;
-		if (sink && end == END_RESET)
+		if (sink && (end == END_RESET || needless))
 			channel_say(sink, SAYS_RESET);
 	}
 	flow_settle(pair, side);
@@ -500,12 +505,12 @@ static bool pair_is_unanswered(struct pair *pair)
 	}
 	pair->answer_at = (struct instant){0};
 	bool opening = channel && channel->state == CHANNEL_OPENING;
-	bool held = channel && channel->state == CHANNEL_OPEN && channel->not_before.ns == INSTANT_NEVER.ns;
+	bool trusted = channel && channel->state == CHANNEL_OPEN && channel->on_trust;
 	if (opening)
 		channel_unanswered(channel);
-	else if (held) /* it was opened on trust, and its data still waits */
+	else if (trusted)
 		pair_reset(pair, REASON_TIMEOUT);
-	return opening || held;
+	return opening || trusted;
 }
 
 static void pair_expired(struct timer *timer)

@@ -35,6 +35,7 @@ struct wire {
 	size_t channel_size;    /* bytes, zeroed: channel->wire */
 	size_t chunk_max;       /* bytes of DATA per encode at most */
 	size_t message_max;     /* bytes of a message that is heard, where the carrier has such; 0: any */
+	bool any_text;          /* a text message may hold any bytes: its peers do not look at the kind */
 	/* The stream is there. */
 	enum status (*start)(struct session *session, void *state);
 	enum status (*decode)(struct session *session, void *state, const struct chunk *chunk,

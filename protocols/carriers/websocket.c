@@ -80,7 +80,7 @@ static enum status take_data(struct session *session, struct websocket *websocke
 	bool last = websocket->frame.last && !websocket->in_frame;
 	if (!payload.size && !last)
 		return STATUS_MORE;
-	if (websocket->kind == CHUNK_TEXT &&
+	if (websocket->kind == CHUNK_TEXT && !session->wire->any_text &&
 	    (!utf8_take(&websocket->utf8, payload) || (last && !utf8_is_whole(&websocket->utf8))))
 		return fail(session, websocket, WEBSOCKET_NO_TEXT, "sent a text that is not UTF-8");
 	if (last)

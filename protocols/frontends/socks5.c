@@ -287,10 +287,24 @@ static enum status hear_associated(struct session *session, const struct chunk *
 	return STATUS_OK;
 }
 
+/* Who has said nothing to its target and says no more has hung up: nobody half-closes a stream that was not
+ * used, and the far end need not go on. */
+static bool hangs_up(struct session *session, const struct socks5 *socks5, const struct chunk *chunk)
+{
+	const struct channel *channel = session_only_channel(session);
+	bool waits = socks5->step == OPENING && !socks5->associates && channel &&
+		     channel->state == CHANNEL_ASKED;
+	return chunk->kind == CHUNK_END && waits && !channel->pair->flow[0].pushed;
+}
+
 static enum status socks5_decode(struct session *session, void *state, const struct chunk *chunk,
 				 size_t *consumed)
 {
 	struct socks5 *socks5 = state;
+	if (hangs_up(session, socks5, chunk)) {
+		session_end(session, REASON_LOST, "left before its target was reached", false);
+		return STATUS_OK;
+	}
 	if (socks5->step >= OPENING)
 		return socks5->associates ? hear_associated(session, chunk, consumed)
 					  : wire_plain.decode(session, NULL, chunk, consumed);

@@ -68,6 +68,7 @@ static void imply_opened(struct session *session, struct channel *channel)
 	if (!channel->opener)
 		return;
 	release(channel);
+	channel_confirm(channel);
 	if (channel->state == CHANNEL_OPENING)
 		session_deliver(session, &event);
 }
@@ -101,6 +102,7 @@ static enum status hear_answer(struct session *session, const struct linksocks_m
 	if (!channel || !channel->opener || own_of(channel)->answered)
 		return STATUS_OK;
 	own_of(channel)->answered = true;
+	channel_confirm(channel);
 	struct event event = {.kind = EVENT_OPENED, .channel = channel, .text = message->text};
 	if (!message->success)
 		event.reason = reason_of(message->text, REASON_OTHER);

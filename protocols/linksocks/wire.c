@@ -103,6 +103,7 @@ const struct wire wire_linksocks = {
     .channel_size = sizeof(struct linksocks_channel),
     .chunk_max = CHUNK_MAX,
     .message_max = LINKSOCKS_MESSAGE_MAX,
+    .any_text = true,
     .decode = linksocks_decode,
     .encode = linksocks_encode,
     .tick = linksocks_tick,
@@ -125,7 +126,7 @@ uint32_t linksocks_features(const struct session *session) { return linksocks_of
 void linksocks_open_fast(struct channel *channel, bool hold)
 {
 	linksocks_of(channel->session);
-	channel->traits |= TRAIT_SILENT_OPEN;
+	channel_trust(channel);
 	own_of(channel)->held = hold;
 	if (hold)
 		channel_hold(channel, INSTANT_NEVER);

@@ -602,12 +602,52 @@ static void asker_leaves_early(void **state)
 	world_close();
 }
 
+static void expect_disconnect(const char *text)
+{
+	enum chunk_kind kind;
+	struct bytes message;
+	assert_true(next_said(&kind, &message));
+	assert_int_equal(message.at[1], LINKSOCKS_DISCONNECT);
+	assert_memory_equal(message.at + 2, asked_id, 16);
+	assert_int_equal(message.size, 18 + 1 + strlen(text));
+	assert_memory_equal(message.at + 19, text, strlen(text));
+}
+
+/* Whoever ends well before its target is reached does not keep the far end busy, unless it has spoken. */
+static void asker_ends_early(void **state)
+{
+	for (int spoke = 0; spoke < 2; spoke++) {
+		begin_client();
+		struct conn *conn = ask();
+		if (spoke)
+			bytes_add(&conn->in, "early", 5);
+		world_turns(3, false);
+		struct event end = {.kind = EVENT_CLOSE, .channel = session_only_channel(conn->session)};
+		session_deliver(conn->session, &end);
+		world_turns(3, false);
+		if (spoke) {
+			expect_silence();
+			answer(true, "");
+			expect_kind(CHUNK_BINARY);
+			expect_disconnect("EOF");
+		} else {
+			expect_disconnect("connection lost");
+			answer(true, "");
+		}
+		expect_silence();
+		assert_int_equal(the_link()->channel_count, 0);
+		assert_true(conn->gone);
+		world_close();
+	}
+}
+
 static bool fast_holds;
 
 static void fast_event(struct session *session, const struct event *event)
 {
 	struct channel *channel = channel_open(world.link[here], event->channel->pair, event->target);
 	check(channel);
+	channel_open_within(channel, DURATION_S(15));
 	linksocks_open_fast(channel, fast_holds);
 }
 
@@ -658,6 +698,30 @@ static void fast_open(void **state)
 	assert_true(conn->gone);
 	assert_int_equal(conn->why, REASON_REFUSED);
 	world_close();
+}
+
+/* Who never answers Connect is given up as if nothing was taken on trust; an answer of any kind will do. */
+static void fast_unanswered(void **state)
+{
+	for (int what = 0; what < 4; what++) {
+		begin_client();
+		struct conn *conn = ask_fast(what == 1);
+		if (what == 2)
+			answer(true, "");
+		if (what == 3)
+			hear_data(asked_id, 0, "answer", 6);
+		world_sleep(DURATION_S(14), false);
+		assert_false(conn->gone);
+		world_sleep(DURATION_S(2), false);
+		assert_int_equal(conn->gone, what < 2);
+		if (what < 2) {
+			assert_int_equal(conn->why, REASON_TIMEOUT);
+			expect_disconnect("timed out");
+			answer(true, ""); /* too late */
+		}
+		expect_silence();
+		world_close();
+	}
 }
 
 /* ---- packed data ---- */
@@ -987,7 +1051,9 @@ int main(void)
 					   cmocka_unit_test(asked_and_refused),
 					   cmocka_unit_test(data_is_an_answer),
 					   cmocka_unit_test(asker_leaves_early),
+					   cmocka_unit_test(asker_ends_early),
 					   cmocka_unit_test(fast_open),
+					   cmocka_unit_test(fast_unanswered),
 					   cmocka_unit_test(gzip_heard),
 					   cmocka_unit_test(gzip_broken),
 					   cmocka_unit_test(packed_when_said),

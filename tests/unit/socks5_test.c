@@ -305,7 +305,7 @@ static void leaves_early(void **state)
 		assert_int_equal(user->why, i ? REASON_LOST : REASON_OK);
 		world_close();
 	}
-	/* while its target is dialled: the target hears nothing of it but an end */
+	/* while its target is dialled: the target hears of it at once */
 	begin(NULL);
 	never_answers = true;
 	say_in_pieces((struct slice)RAW(HELLO NAME), SIZE_MAX);
@@ -316,7 +316,20 @@ static void leaves_early(void **state)
 	struct channel *channel = session_only_channel(user->session);
 	join(channel->pair, &channel->target);
 	world_turns(4, false);
-	assert_true(far->shut && !user->gone);
+	assert_true(far->gone && user->gone);
+	assert_int_equal(user->why, REASON_LOST);
+	world_close();
+	/* but who has spoken may have said all that it had to say */
+	begin(NULL);
+	never_answers = true;
+	say_in_pieces((struct slice)RAW(HELLO NAME "late"), SIZE_MAX);
+	user->in_ended = true;
+	world_turns(3, false);
+	never_answers = false;
+	channel = session_only_channel(user->session);
+	join(channel->pair, &channel->target);
+	world_turns(4, false);
+	assert_true(far->shut && !user->gone && far->out.size == 4);
 	world_close();
 }
 

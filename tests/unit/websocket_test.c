@@ -275,6 +275,24 @@ static void tables_in_any_pieces(void **state)
 	}
 }
 
+/* A wire whose peers send whatever they like as text. */
+static void text_of_any_bytes(void **state)
+{
+	for (int client = 0; client < 2; client++) {
+		world_init(5);
+		world_wire.any_text = true;
+		struct side *end = world_frames(client);
+		struct bytes bytes = {0};
+		const struct raw frames[FRAMES_MAX] = {F(0x01, "a\xff\xc3"), F(0x80, "\xc0\x80")};
+		put_frames(&bytes, frames, client);
+		side_hear(end, bytes.at, bytes.size, 1);
+		assert_string_equal(end->heard, "text 'a\\ff\\c3\\c0\\80'\n");
+		assert_non_null(end->session);
+		free(bytes.at);
+		world_close();
+	}
+}
+
 /* ---- codes ---- */
 
 static bool is_valid(unsigned code)
@@ -584,7 +602,7 @@ static void announced_lengths_are_judged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(tables_in_any_pieces),
+	    cmocka_unit_test(tables_in_any_pieces), cmocka_unit_test(text_of_any_bytes),
 	    cmocka_unit_test(every_code_of_a_close),
 	    cmocka_unit_test(utf8_by_the_table),
 	    cmocka_unit_test(utf8_exhaustively),

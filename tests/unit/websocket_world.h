@@ -163,6 +163,7 @@ static inline void world_init(uint64_t seed)
 	hub_init(&hub, 0, 1, &limits, (struct instant){1000000000});
 	hub.random = seed;
 	world_wire.message_max = 0;
+	world_wire.any_text = false;
 	world_answers = world_last_word = false;
 }
 
