@@ -109,6 +109,14 @@ static void read_transport(struct config_reader *reader, const struct config_nod
 		config_fail(reader, node, "transport %s is not in this version", transports[transport]);
 }
 
+static void read_plaintext(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	bool plaintext = false;
+	config_read_bool(reader, node, &plaintext);
+	if (plaintext)
+		config_fail(reader, node, "plaintext: true does not go with transport tls");
+}
+
 static void read_retries(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	uint64_t number;
@@ -153,7 +161,9 @@ static const struct config_key keys[] = {
 	{"local_retry_delay", config_read_span, FIELD(config_client, local_retry_delay), false},
 	{"proxies", read_proxies, 0, false},
 	{"visitors", read_visitors, 0, false},
-	LATER("upstream_proxy"), LATER("plaintext"), LATER("resume"), LATER("path"), LATER("forwarders"),
+	{"upstream_proxy", config_read_via, FIELD(config_client, upstream_proxy), false},
+	{"plaintext", read_plaintext, 0, false},
+	LATER("resume"), LATER("path"), LATER("forwarders"),
 };
 
 const char *const config_client_foreign[] = {
@@ -273,6 +283,8 @@ static void read_tls_tunnel(struct config_reader *reader, const struct config_no
 		config_fail(reader, node, "client has nothing to do: proxies and visitors are both missing");
 	else if (!client->proxy_count && !client->visitor_count && !reader->errors->error_count)
 		config_fail(reader, node, "client has nothing to do: proxies and visitors are both empty");
+	if (!config_node_find(node, "upstream_proxy"))
+		config_environment_via(reader, node, client);
 }
 
 void config_read_client(struct config_reader *reader, const struct config_node *node, void *field)

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "protocols/frontends/dial.h"
+#include "protocols/frontends/via.h"
 #include "protocols/tls_tunnel/client_inside.h"
 #include "protocols/tls_tunnel/wire.h"
 
@@ -62,7 +63,8 @@ static void dial(struct client_link *link)
 	log_at(link->said || link->number ? LOG_DEBUG : LOG_INFO, "connecting",
 	       TEXT("gateway", session->peer), LINK_FACT(link));
 	link->said = true;
-	hub_dial(session, gateway->host, gateway->port, client->settings->tls, DURATION_S(DIAL_S));
+	if (hub_dial(session, gateway->host, gateway->port, client->settings->tls, DURATION_S(DIAL_S)))
+		via_dial(session->dial, &client->settings->config->upstream_proxy);
 }
 
 static void link_due(struct timer *timer)
@@ -133,8 +135,13 @@ static const char *login_advice(enum reason why)
 static const char *advice(const struct session *session, enum link_state was)
 {
 	const char *special = was == LINK_LOGIN ? login_advice(session->why) : NULL;
+	const struct config_client *config = link_of(session)->client->settings->config;
+	bool by_proxy = config->upstream_proxy.kind != VIA_NOTHING && session->why != REASON_CERTIFICATE &&
+			session->why != REASON_TLS;
 	if (special)
 		return special;
+	if (was == LINK_DIALLING && by_proxy)
+		return "check upstream_proxy, or https_proxy of the environment";
 	switch (session->why) {
 	case REASON_REFUSED: return "is the gateway running, and is this its port?";
 	case REASON_NAME: return "check the gateway's name and this machine's DNS";

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import tunnel
+from proxy import Proxy
 from traffic import Content, User, exactly, start_users, transfer
 
 BULK = (1 << 30) if tunnel.FULL else (256 << 20)
@@ -95,6 +96,16 @@ def test_sizes_at_the_edges(world):
         transfer(port, size, size)
         transfer(port, size, 0)
         transfer(port, 0, size)
+    assert not service.faults()
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+def test_gateway_behind_a_proxy(world, kind):
+    way = Proxy(kind, "user", "pass")
+    world.closers.append(way.close)
+    gateway, _, port, service = world.published(upstream_proxy=way.url("user", "pass"))
+    transfer(port, 500_000, 500_000)
+    assert way.asked == [("127.0.0.1", gateway.port)] and not way.strangers
     assert not service.faults()
 
 

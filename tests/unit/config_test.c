@@ -353,6 +353,16 @@ static void the_environment_names_a_proxy(void **state)
 			fail_msg("%s: not %u", cases[i].gateway, cases[i].port);
 	assert_int_equal(proxied("'a.example:1'", true, ", upstream_proxy: ''"), 0);
 	assert_int_equal(proxied("'a.example:1'", true, ", upstream_proxy: 'http://b'"), 8080);
+	/* TLS Tunnel is always TLS */
+	struct config tunnel;
+	load(&tunnel, "client:\n  - {protocol: tls-tunnel, gateway_addr: 'a.example:1', auth_key: "
+		      "0123456789abcdef, " VISIT "}\n"
+		      "  - {protocol: tls-tunnel, gateway_addr: 'b.example:1', auth_key: 0123456789abcdef, "
+		      "upstream_proxy: 'http://b', visitors: [{name: b, publish_port: 2, bind_port: 9}]}\n");
+	assert_int_equal(tunnel.clients[0].upstream_proxy.kind, VIA_SOCKS5);
+	assert_int_equal(tunnel.clients[0].upstream_proxy.at.port, 1080);
+	assert_int_equal(tunnel.clients[1].upstream_proxy.at.port, 8080);
+	config_fini(&tunnel);
 	static const char *const all[] = {"HTTP_PROXY", "http://a:3", "NO_PROXY", "x,*", NULL};
 	environment = all;
 	assert_int_equal(proxied("'a.example:1'", true, ""), 0);
