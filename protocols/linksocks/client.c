@@ -132,6 +132,7 @@ static void client_destroy(struct service *service)
 	struct client *client = client_of(service);
 	for (uint32_t i = 0; i < client->link_count; i++)
 		linksocks_client_link_fini(&client->links[i]);
+	linksocks_users_fini(client);
 	linksocks_path_destroy(client->path);
 	free(client->links);
 	free(client);

@@ -71,6 +71,7 @@ struct client {
 	bool registered;                     /* the connector token was accepted once */
 	uint32_t turn;                       /* the link that got the last user */
 	struct listening listening;          /* on the first link's worker, for users */
+	struct timer listen_again;
 };
 
 static inline struct client *client_of(struct service *service)
@@ -129,5 +130,6 @@ void linksocks_connector_answered(struct client_link *link, const struct event *
 void linksocks_users_init(struct client *client);
 void linksocks_users_start(struct client *client);
 void linksocks_users_stop(struct client *client);
+void linksocks_users_fini(struct client *client);
 
 #endif

@@ -13,7 +13,7 @@
 #include "protocols/linksocks/exit.h"
 #include "protocols/linksocks/wire.h"
 
-enum { USER_WAIT_MS = 100, USER_WAITS_MAX = 100 };
+enum { USER_WAIT_MS = 100, USER_WAITS_MAX = 100, LISTEN_RETRY_S = 10 };
 /* The far end's own time to connect comes first. */
 enum { USER_GRACE_S = LINKSOCKS_ANSWER_S - LINKSOCKS_CONNECT_S };
 
@@ -212,8 +212,20 @@ static void users_opened(struct listening *listening, int error)
 		  "listen_addr)"
 	    : error == -EADDRNOTAVAIL ? "that is no address of this machine"
 				      : reason_text(reason_of_errno(error));
-	snprintf(why, sizeof why, "cannot listen for SOCKS5 at %s: %s", at, reason);
-	linksocks_client_give_up(client, why);
+	if (client->settings->needs_port) {
+		snprintf(why, sizeof why, "cannot listen for SOCKS5 at %s: %s", at, reason);
+		linksocks_client_give_up(client, why);
+		return;
+	}
+	struct hub *hub = client->service.hub;
+	log_error("cannot listen for SOCKS5", TEXT("address", at), TEXT("reason", reason),
+		  NUMBER("retry_s", LISTEN_RETRY_S));
+	timer_arm(&hub->wheel, &client->listen_again, instant_after(hub->now, DURATION_S(LISTEN_RETRY_S)));
+}
+
+static void users_again(struct timer *timer)
+{
+	linksocks_users_start(OWNER(timer, struct client, listen_again));
 }
 
 static void users_closed(struct listening *listening) {}
@@ -228,17 +240,21 @@ void linksocks_users_init(struct client *client)
 					       .guarded = true,
 					       .opened = users_opened,
 					       .closed = users_closed};
+	client->listen_again.expired = users_again;
 }
 
 void linksocks_users_start(struct client *client)
 {
 	bool wanted = !client->settings->config->linksocks.reverse && !client->draining;
-	if (wanted && !client->listening.asked)
+	if (wanted && !client->listening.asked && !timer_is_armed(&client->listen_again))
 		hub_listen(client->service.hub, &client->listening);
 }
 
 void linksocks_users_stop(struct client *client)
 {
+	timer_disarm(&client->listen_again);
 	if (client->listening.asked)
 		hub_unlisten(client->service.hub, &client->listening);
 }
+
+void linksocks_users_fini(struct client *client) { timer_disarm(&client->listen_again); }

@@ -1,6 +1,7 @@
 /* tests/unit/linksocks_link_test.c - the LinkSocks client's role against scripted servers, without a kernel:
  * logins, delays, redirections, the connector token, users with and without a link.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,7 @@ static struct {
 	enum reason login;
 	const char *login_text;
 	const char *refusals[ASKED_MAX]; /* of the requests for tokens, in turn; NULL: granted */
+	int port_error;			 /* of the next time that a port is to be opened */
 	bool mute;			 /* requests for tokens are not answered */
 } script;
 static struct {
@@ -191,6 +193,11 @@ static void take_dial(struct dial *dial)
 static void take_listen(struct listening *listening)
 {
 	bool opens = listening->request.kind == REQUEST_LISTEN;
+	if (opens && script.port_error) {
+		listening->asked = false;
+		listening->opened(listening, script.port_error);
+		return;
+	}
 	seen.listening = opens ? listening : NULL;
 	if (!opens)
 		listening->asked = false;
@@ -322,12 +329,15 @@ static int setup(void **state)
 	return 0;
 }
 
+static bool needs_port;
+
 static void start(void)
 {
 	settings = (struct linksocks_client_settings){
 	    .config = &config,
 	    .access = &nothing_denied,
 	    .instance = {1, 2, 3},
+	    .needs_port = needs_port,
 	    .links = linksocks_client_links_create(config.linksocks.threads),
 	    .ready = told_ready,
 	    .failed = told_failed};
@@ -744,6 +754,50 @@ static void user_is_not_kept_for_ever(void **state)
 	assert_int_equal(reply_of(conn), 4);
 }
 
+/* Success was said at once; that the far end never answers is told by the end of the connection. */
+static void fast_user_is_not_kept_for_ever(void **state)
+{
+	config.linksocks.fast_open = true;
+	start();
+	script.silent_opens = true;
+	struct conn *conn = user();
+	sleep_ms(14500);
+	assert_int_equal(reply_of(conn), 0);
+	assert_false(conn->gone);
+	sleep_ms(1000);
+	assert_true(conn->gone);
+	assert_int_equal(link_of_client(0)->session->channel_count, 0);
+	assert_int_equal(link_of_client(0)->state, LINK_READY);
+}
+
+/* A service that runs for long does not end because somebody else has its port for a while. */
+static void port_in_use_is_tried_again(void **state)
+{
+	script.port_error = -EADDRINUSE;
+	start();
+	assert_null(seen.listening);
+	sleep_ms(30500);
+	assert_null(seen.listening);
+	script.port_error = 0;
+	sleep_ms(9000);
+	assert_null(seen.listening);
+	sleep_ms(1000);
+	assert_non_null(seen.listening);
+	assert_int_equal(seen.failed, 0);
+	assert_int_equal(link_of_client(0)->state, LINK_READY);
+}
+
+static void port_in_use_is_final_when_needed(void **state)
+{
+	needs_port = true;
+	script.port_error = -EADDRINUSE;
+	start();
+	needs_port = false;
+	assert_int_equal(seen.failed, 1);
+	assert_string_equal(seen.why,
+			    "cannot listen for SOCKS5 at 127.0.0.1:9870: another process listens there");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -775,8 +829,11 @@ int main(void)
 	    TEST(user_waits_in_vain),
 	    TEST(users_take_turns),
 	    TEST(user_gets_another_link),
+	    TEST(port_in_use_is_tried_again),
+	    TEST(port_in_use_is_final_when_needed),
 	    TEST(server_without_provider),
 	    TEST(user_is_not_kept_for_ever),
+	    TEST(fast_user_is_not_kept_for_ever),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,7 @@ static bool linksocks_settings_fill(struct run *run, size_t index)
 	    .config = config,
 	    .tls = uses_tls(config) ? &run->client_tls[index] : NULL,
 	    .access = &run->config->access,
+	    .needs_port = run->original,
 	    .worker = (uint32_t)index % run->process.worker_count,
 	    .links = linksocks_client_links_create(config->linksocks.threads),
 	    .ready = linksocks_client_ready,
