@@ -176,13 +176,21 @@ static void dialing_introduce(struct dialing *dialing, int fd)
 	timer_arm(&worker->hub.wheel, &dialing->timer, dialing->deadline);
 }
 
+/* Is it one of our own listeners, named by somebody else? */
+static bool is_own(const struct worker *worker, const struct dial *dial, const struct address *address)
+{
+	const struct process *process = worker->process;
+	return dial->acl && own_has(process->own, address, process->is_here);
+}
+
 /* Goes on with those of its addresses that may be reached. A proxy is not what the rules are about. */
 static void dialing_try(struct dialing *dialing)
 {
 	const struct dial *dial = dialing->dial;
 	uint32_t allowed = dial->via ? dialing->count : 0;
 	for (uint32_t i = allowed; i < dialing->count; i++)
-		if (acl_allows(dial->acl, dial->host, &dialing->addresses[i]))
+		if (acl_allows(dial->acl, dial->host, &dialing->addresses[i]) &&
+		    !is_own(dialing->worker, dial, &dialing->addresses[i]))
 			dialing->addresses[allowed++] = dialing->addresses[i];
 	bool forbidden = dialing->count && !allowed;
 	dialing->count = allowed;
@@ -279,8 +287,12 @@ static void dialing_resolve(struct dialing *dialing)
 
 /* ---- requests ---- */
 
-static bool is_permitted(const struct dial *dial)
+static bool is_permitted(const struct worker *worker, const struct dial *dial)
 {
+	struct address literal;
+	if (dial->via && address_of_literal(&literal, dial->host, dial->port) &&
+	    is_own(worker, dial, &literal))
+		return false;            /* the proxy may be on this machine */
 	if (dial->via)
 		return acl_allows_host(dial->acl, dial->host, dial->port);
 	return acl_ask_host(dial->acl, dial->host, dial->port) != ACL_DENIED;
@@ -314,7 +326,7 @@ void dialer_start(struct worker *worker, struct dial *dial)
 	} else if (address_of_literal(first, where(dial), where_port(dial))) {
 		dialing->count = 1;
 	}
-	if (!is_permitted(dial))
+	if (!is_permitted(worker, dial))
 		dialing_forbid(dialing);
 	else if (dialing->count)
 		dialing_try(dialing);

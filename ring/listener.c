@@ -111,6 +111,7 @@ static void listener_join(struct listener *listener)
 		return;
 	if (listener->fd >= 0)
 		ring_close(worker->ring, listener->fd, false);
+	own_remove(worker->process->own, &listener->address);
 	timer_disarm(&listener->rest);
 	link_remove(&listener->worker_link);
 	struct listening *listening = listener->listening;
@@ -174,10 +175,18 @@ void listener_open(struct worker *worker, struct listening *listening)
 	struct address local;
 	if (listening->address.port == 0 && ring_local(worker->ring, fd, &local) == 0)
 		listening->address.port = local.port;
+	if (!own_add(worker->process->own, &listening->address)) {
+		ring_close(worker->ring, fd, false);
+		memory_release(&worker->hub.memory, listener, sizeof *listener);
+		listening->asked = false;
+		listening->opened(listening, -ENOMEM);
+		return;
+	}
 	*listener = (struct listener){
 	    .worker = worker,
 	    .listening = listening,
 	    .fd = fd,
+	    .address = listening->address,
 	    .spread = listening->spread,
 	    .sources = listening->sources,
 	    .accept = {.done = accept_done},

@@ -16,6 +16,7 @@ struct listener {
 	struct listening *listening;    /* NULL: its role has let go of it */
 	struct welcome welcome;
 	struct source_rules sources;
+	struct address address;         /* where it listens */
 	bool spread, closing;
 	int fd;
 	struct op accept;

@@ -35,7 +35,8 @@ bool process_init(struct process *process, uint32_t worker_count, struct instant
 	process->worker_count = worker_count;
 	process->workers = aligned_alloc(_Alignof(struct worker), worker_count * sizeof *process->workers);
 	process->sources = sources_create();
-	if (!process->workers || !process->sources)
+	process->own = own_create();
+	if (!process->workers || !process->sources || !process->own)
 		return false;
 	for (uint32_t i = 0; i < worker_count; i++)
 		worker_init(&process->workers[i], process, i, now);
@@ -56,6 +57,7 @@ void process_fini(struct process *process)
 		hub_fini(&worker->hub);
 	}
 	sources_destroy(process->sources);
+	own_destroy(process->own);
 	free(process->workers);
 	process->workers = NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef RING_PROCESS_H
 #define RING_PROCESS_H
 
+#include "ring/own.h"
 #include "ring/resolver.h"
 #include "ring/sources.h"
 #include "ring/worker.h"
@@ -18,6 +19,8 @@ struct process {
 	struct worker *workers;
 	uint32_t worker_count;
 	struct sources *sources;
+	struct own *own;
+	own_is_here_fn *is_here;         /* NULL: loopback alone is known to be of this machine */
 	struct resolver *resolver;
 	/* Takes over the job: resolver_submit, or the simulator's own answer. */
 	void (*resolve)(struct process *process, struct resolve_job *job);

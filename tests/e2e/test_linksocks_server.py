@@ -254,6 +254,39 @@ def test_forward(server):
     run(scenario())
 
 
+def test_own_listeners_are_no_targets(server):
+    """Nor are those that the API or a provider's login has opened meanwhile."""
+
+    async def refuses(link, host, port):
+        channel = linksocks.new_id()
+        await link.send(linksocks.connect(channel, host, port))
+        answer = await hear(link, linksocks.CONNECT_RESPONSE)
+        assert answer[:19] == b"\1\5\0" + channel and b"not permitted" in answer[19:]
+
+    async def scenario():
+        link = await server.link("F")
+        _, text = await server.ask("POST", "/api/token", {"type": "reverse", "token": "N"})
+        chosen = json.loads(text)["port"]
+        named = tunnel.free_port()
+        await server.ask("POST", "/api/token", {"type": "reverse", "token": "M", "port": named})
+        for token in "NMR":
+            await server.provider(token, name=token)
+        for port in (server.port, server.users, chosen, named):
+            await server.is_open(port)
+            await refuses(link, "127.0.0.1", port)
+            await refuses(link, "0.0.0.0", port)
+            await refuses(link, "localhost", port)
+        await server.ask("DELETE", "/api/token/M")
+        await asyncio.to_thread(tunnel.until, lambda: not tunnel.is_listening(named), "port to close")
+        target = await asyncio.start_server(echo, "127.0.0.1", named)
+        channel = linksocks.new_id()
+        await link.send(linksocks.connect(channel, "127.0.0.1", named))
+        assert await hear(link, linksocks.CONNECT_RESPONSE) == linksocks.opened(channel)
+        target.close()
+
+    run(scenario())
+
+
 def test_providers_open_nothing(server):
     async def scenario():
         link, channel = await server.link("R", True), linksocks.new_id()

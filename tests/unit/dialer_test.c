@@ -190,6 +190,28 @@ static void some_of_them(void **state)
 	expect_forbidden("bad.test");
 }
 
+/* A listener of ours is nobody's target, by no name; one that is closed is like any other. */
+static void own_listeners(void **state)
+{
+	struct address own = {.family = ADDRESS_ANY, .port = port};
+	assert_true(own_add(process.own, &own));
+	dial("127.0.0.1", "127.0.0.1", "");
+	expect_forbidden("127.0.0.1");
+	dial("one.test", "", "");
+	expect_forbidden("one.test");
+	dial("two.test", "", "");
+	expect_forbidden("two.test");
+	own_remove(process.own, &own);
+	dial("one.test", "", "");
+	expect_peer("127.0.0.1");
+	assert_true(address_parse(&own, "127.0.0.2:1"));
+	own.port = port;
+	assert_true(own_add(process.own, &own));
+	dial("two.test", "", "");        /* its other address */
+	expect_peer("127.0.0.1");
+	own_remove(process.own, &own);
+}
+
 /* Whatever a resolver makes of a number. */
 static void odd_spellings(void **state)
 {
@@ -467,6 +489,7 @@ int main(void)
 		cmocka_unit_test(literals),
 		cmocka_unit_test(named),
 		cmocka_unit_test(some_of_them),
+		cmocka_unit_test(own_listeners),
 		cmocka_unit_test(odd_spellings),
 		cmocka_unit_test(told),
 		cmocka_unit_test(long_names),

@@ -1,7 +1,9 @@
 /* tools/tunnel/machine.c - what this machine lets the process use; see run.h. */
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tools/tunnel/run.h"
@@ -49,4 +51,21 @@ size_t machine_memory_beside(const struct config *config, uint32_t cores)
 	enum { PROGRAM = 6 << 20, WORKER = 5 << 19, CURVES = 22 << 20 };
 	bool many_keys = config->gateway.enabled && config->gateway.tls_client_ca;
 	return PROGRAM + (size_t)cores * (WORKER + (many_keys ? CURVES : 0));
+}
+
+/* The kernel lets a socket be bound to exactly those. Without a descriptor to ask with: it might be. */
+bool machine_has_address(const struct address *address)
+{
+	bool ipv4 = address->family == ADDRESS_IPV4;
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_scope_id = address->scope};
+	memcpy(&in.sin_addr, address->bytes, sizeof in.sin_addr);
+	memcpy(&in6.sin6_addr, address->bytes, sizeof in6.sin6_addr);
+	int fd = socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return true;
+	const struct sockaddr *name = ipv4 ? (const struct sockaddr *)&in : (const struct sockaddr *)&in6;
+	bool here = bind(fd, name, ipv4 ? sizeof in : sizeof in6) == 0;
+	close(fd);
+	return here;
 }

@@ -17,7 +17,6 @@
 #include "protocols/linksocks/wire.h"
 #include "protocols/tls_tunnel/wire.h"
 #include "ring/network.h"
-#include "tools/tunnel/own_ports.h"
 #include "tools/tunnel/state.h"
 
 enum { TRIM_THRESHOLD = 512 * 1024 };
@@ -277,10 +276,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	if (!process->limits.process_memory)
 		process->limits.process_memory = machine_memory() / 2;
 	tell_memory(config, process->limits.process_memory, cores);
-	if (!own_ports_deny(config)) {
-		snprintf(why, RUN_WHY_SIZE, "out of memory");
-		return false;
-	}
+	process->is_here = machine_has_address;
 	process->access = &config->access;
 	process->batching = config->batching;
 	process->secret_bytes = tls_random;

@@ -60,6 +60,8 @@ void run_stop(struct run *run);
 uint32_t machine_cores(void);
 /* Bytes that this process may use: the cgroup's limit or the machine's memory. */
 size_t machine_memory(void);
+/* Is it one of this machine's, now? */
+bool machine_has_address(const struct address *address);
 /* Bytes that it takes at most beside limits.process_memory. The sum of both is what a container needs. */
 size_t machine_memory_beside(const struct config *config, uint32_t cores);
 
