@@ -513,27 +513,30 @@ static bool pair_is_unanswered(struct pair *pair)
 	return opening || trusted;
 }
 
+/* The pair may be gone afterwards. */
+static void pair_retry(struct pair *pair)
+{
+	if (!instant_is_set(pair->retry_at))
+		return;
+	if (instant_before(pair->hub->now, pair->retry_at)) {
+		pair_wait_until(pair, pair->retry_at);
+		return;
+	}
+	pair->retry_at = (struct instant){0};
+	pair->role->retry(pair);
+}
+
 static void pair_expired(struct timer *timer)
 {
 	struct pair *pair = OWNER(timer, struct pair, timer);
 	struct hub *hub = pair->hub;
 	struct instant idle_until = instant_after(pair->moved_at, hub->limits->channel_idle);
-	if (instant_is_set(pair->retry_at) && !instant_before(hub->now, pair->retry_at)) {
-		pair->retry_at = (struct instant){0};
-		pair_wait_until(pair, idle_until);
-		pair->role->retry(pair);         /* the pair may be gone now */
-		return;
-	}
 	if (!instant_before(hub->now, idle_until)) {
 		hub_count(hub, COUNTER_channels_idle, 1);
 		pair_reset(pair, REASON_TIMEOUT);
 		return;
 	}
 	pair_wait_until(pair, idle_until);
-	if (instant_is_set(pair->retry_at))
-		pair_wait_until(pair, pair->retry_at);
-	if (pair_is_unanswered(pair))
-		return;
 	pace_expired(pair);
 	for (int side = 0; side < 2; side++) {
 		flow_settle(pair, side);
@@ -547,6 +550,9 @@ static void pair_expired(struct timer *timer)
 			return;
 		}
 	}
+	/* Last: what a role does then may end the pair, and everything else has its instant already. */
+	if (!pair_is_unanswered(pair))
+		pair_retry(pair);
 }
 
 void pair_check(const struct pair *pair)

@@ -80,6 +80,26 @@ static void stalled_reader_is_reset(void **state)
 	world_close();
 }
 
+/* What became full while there was nobody to take it is judged like the rest once there is. */
+static void stalled_reader_of_another_try_is_reset(void **state)
+{
+	begin_lump();
+	refuse_dials = retries = 1;
+	assert_true(lump_hears(1, 'O', 0));
+	while (lump_hears(1, 'D', 10000))
+		;
+	assert_true(lump->blocked);
+	pass_us(1100000);
+	assert_int_equal(world.conn_count, 1);
+	assert_true(lump->blocked);
+	assert_int_equal(world.hub.counters[COUNTER_channels_stalled], 0);
+	pass_us(2000000);
+	assert_int_equal(world.hub.counters[COUNTER_channels_stalled], 1);
+	assert_false(lump->blocked);
+	pump_conn(&world.conns[0]);
+	world_close();
+}
+
 static void queue_holds_a_thousand_messages(void **state)
 {
 	uint32_t count = 0;
@@ -376,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(slow_reader_slows_its_link),
 	    cmocka_unit_test(stalled_reader_is_reset),
+	    cmocka_unit_test(stalled_reader_of_another_try_is_reset),
 	    cmocka_unit_test(queue_holds_a_thousand_messages),
 	    cmocka_unit_test(fragments_share_slabs),
 	    cmocka_unit_test(slow_reader_lets_others_through),
