@@ -253,6 +253,7 @@ static void detach(struct channel *channel, bool tell)
 	struct pair *pair = channel->pair;
 	channel_stall(channel, STALL_NONE);
 	channel->session->queued_bytes -= pair->flow[0].bytes;
+	flow_restart(pair, 1);           /* as its source, which may be blocked by it */
 	pair->side[1] = NULL;
 	pair->answer_at = (struct instant){0};
 	channel->pair = NULL;
@@ -281,7 +282,6 @@ static void refused(struct channel *channel, enum reason reason, struct slice te
 		pair_abandon(pair);
 		return;
 	}
-	flow_restart(pair, 1);
 	if (fresh && pair->role->refused && pair->role->refused(pair, reason))
 		return;
 	channel_refuse(asker, reason, copy);

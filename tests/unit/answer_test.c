@@ -58,6 +58,20 @@ static void silent_peer_is_given_up(void **state)
 	world_close();
 }
 
+/* It has said so much before its answer that the link is not read. */
+static void one_that_holds_the_link_back_is_given_up(void **state)
+{
+	begin_asked(true);
+	channel_open_within(asked, DURATION_S(1));
+	while (lump_hears(LUMP_SERIAL, 'D', 10000))
+		;
+	assert_true(lump->blocked);
+	pass_us(1000000);
+	assert_false(lump->blocked);
+	assert_says_reset();
+	world_close();
+}
+
 static void nothing_is_said_of_what_was_not_asked(void **state)
 {
 	begin_asked(false);
@@ -231,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(silent_peer_is_given_up),
+	    cmocka_unit_test(one_that_holds_the_link_back_is_given_up),
 	    cmocka_unit_test(nothing_is_said_of_what_was_not_asked),
 	    cmocka_unit_test(answer_in_time_is_no_concern),
 	    cmocka_unit_test(link_ends_before_it_said_so),
