@@ -13,6 +13,15 @@ static uint32_t ring_room(const struct ferry_ring *ring)
 	return FERRY_SLOTS - (head - atomic_load_explicit(&ring->tail, memory_order_acquire));
 }
 
+/* False: the reader has been asked to tell when it has made some. It may have done so before it was asked. */
+static bool ring_has_room(struct ferry_ring *ring, uint32_t slots)
+{
+	if (ring_room(ring) >= slots)
+		return true;
+	atomic_store(&ring->starved, true);
+	return ring_room(ring) >= slots;
+}
+
 static void slot_put(struct ferry_end *end, uint32_t id, const struct event *event, struct piece piece)
 {
 	struct ferry_ring *ring = end->out;
@@ -96,10 +105,8 @@ static enum status encode_refusals(struct ferry_state *ferry, struct ferry_end *
 {
 	struct event event = {.kind = EVENT_OPENED, .reason = REASON_MEMORY, .text = slice_of("")};
 	while (ferry->refused_count) {
-		if (!ring_room(end->out)) {
-			atomic_store(&end->out->starved, true);
+		if (!ring_has_room(end->out, 1))
 			return STATUS_FULL;
-		}
 		slot_put(end, ferry->refused[--ferry->refused_count], &event, (struct piece){0});
 	}
 	return STATUS_OK;
@@ -115,11 +122,8 @@ static enum status ferry_encode(struct session *session, void *state, const stru
 	if (event->kind == EVENT_OWED)
 		return STATUS_OK;
 	uint32_t slots = event->kind == EVENT_DATA ? event->piece_count : 1;
-	if (ring_room(end->out) < slots) {
-		atomic_store(&end->out->starved, true);
-		if (ring_room(end->out) < slots)
-			return STATUS_FULL;
-	}
+	if (!ring_has_room(end->out, slots))
+		return STATUS_FULL;
 	if (event->kind == EVENT_DATA)
 		return encode_data(session, event, writer);
 	if (event->kind == EVENT_DATAGRAM) {
