@@ -1,4 +1,4 @@
-/* core/reader.c - see stalled.h. */
+/* core/reader.c - see reader.h. */
 #include "core/reader.h"
 
 #include "core/hub.h"
