@@ -98,6 +98,14 @@ struct slice http1_field(const struct head *head, const char *name)
 	return (struct slice){0};
 }
 
+struct slice http1_last_field(const struct head *head, const char *name)
+{
+	for (uint32_t i = head->field_count; i-- > 0;)
+		if (is_word(head->fields[i].name, name))
+			return head->fields[i].value;
+	return (struct slice){0};
+}
+
 static uint32_t count_fields(const struct head *head, const char *name)
 {
 	uint32_t count = 0;

@@ -105,6 +105,15 @@ static enum direction direction_of(struct slice path)
 							       : DIRECTION_FORWARD;
 }
 
+static struct slice trimmed(struct slice text)
+{
+	for (; text.size && text.at[0] == ' '; text.size--)
+		text.at++;
+	while (text.size && text.at[text.size - 1] == ' ')
+		text.size--;
+	return text;
+}
+
 /* What a proxy in front says of its client. For logs: it may be anything. */
 static struct slice source_of(const struct head *head)
 {
@@ -113,9 +122,16 @@ static struct slice source_of(const struct head *head)
 		source = http1_field(head, "X-Forwarded-For");
 		source = cut_at(&source, ',');
 	}
-	while (source.size && source.at[source.size - 1] == ' ')
-		source.size--;
-	return source;
+	return trimmed(source);
+}
+
+/* Proxies add to the end of the list, or another list behind it: only that is not the client's own word. */
+static struct slice hop_of(const struct head *head)
+{
+	struct slice rest = http1_last_field(head, "X-Forwarded-For"), hop = rest;
+	while (rest.size)
+		hop = cut_at(&rest, ',');
+	return trimmed(hop);
 }
 
 /* ---- the server ---- */
@@ -129,21 +145,30 @@ static enum status refuse(struct session *session, struct linksocks *linksocks)
 	return STATUS_OK;
 }
 
+static struct slice keep(struct buf *buf, struct slice text, size_t max)
+{
+	struct slice kept = {buf->bytes + buf->used, size_min(text.size, max)};
+	if (kept.size)
+		memcpy(buf->bytes + buf->used, text.at, kept.size);
+	buf->used += (uint32_t)kept.size;
+	return kept;
+}
+
 /* The head is only there for this call: what the role is to see of it is copied. */
 static bool remember(struct session *session, struct linksocks *linksocks, struct slice token,
-		     struct slice source)
+		     const struct head *head)
 {
 	struct credentials *credentials = &linksocks->told.credentials;
-	if (!token.size && !source.size)
+	struct slice source = source_of(head), hop = hop_of(head);
+	if (!token.size && !source.size && !hop.size)
 		return true;
-	struct buf *buf = linksocks->greeting = buf_acquire(&session->hub->bufs, SECRET_MAX + SOURCE_MAX);
+	struct buf *buf = linksocks->greeting =
+	    buf_acquire(&session->hub->bufs, SECRET_MAX + 2 * SOURCE_MAX);
 	if (!buf)
 		return false;
-	source.size = size_min(source.size, SOURCE_MAX);
-	if (source.size)
-		memcpy(buf->bytes, source.at, source.size);
-	credentials->source = (struct slice){buf->bytes, source.size};
-	credentials->secret = unescape(token, buf->bytes + SOURCE_MAX, SECRET_MAX);
+	credentials->source = keep(buf, source, SOURCE_MAX);
+	credentials->hop = keep(buf, hop, SOURCE_MAX);
+	credentials->secret = unescape(token, buf->bytes + buf->used, SECRET_MAX);
 	return true;
 }
 
@@ -156,13 +181,13 @@ static enum status hear_request(struct session *session, struct linksocks *links
 	linksocks->phase = PHASE_AUTH;
 	linksocks->upgrade_owed = true;
 	session_owes(session);
-	struct slice source = source_of(head), token = parameter(head->path, "token");
+	struct slice token = parameter(head->path, "token");
 	struct credentials *credentials = &linksocks->told.credentials;
 	*credentials = (struct credentials){
 	    .form = CREDENTIAL_SHA256, .direction = direction_of(head->path), .features = shown};
 	uint8_t text[UUID_TEXT_SIZE];
 	uuid_parse(unescape(parameter(head->path, "instance"), text, sizeof text), credentials->instance);
-	if (!remember(session, linksocks, token, source))
+	if (!remember(session, linksocks, token, head))
 		return linksocks_starved(session);
 	if (!token.size)
 		return STATUS_OK; /* the first message is to bring it */

@@ -8,6 +8,7 @@ enum {
 	PACKED_DATAGRAM_MAX = 128 * 1024,
 	DATAGRAM_PAYLOAD_MAX = 65507,
 	EARLY_HEAD = 4, /* size of a message that is held */
+	LZ4_MAX = 4 * 1024 * 1024, /* either size: held as a whole; our own end says CHUNK_MAX at most */
 };
 
 static void release(struct buf **buf)
@@ -80,7 +81,7 @@ static enum hearing judge_data(struct session *session, struct linksocks *linkso
 		return linksocks_find(session, id) ? HEARING_GZIP : HEARING_SKIP;
 	if (compression != LINKSOCKS_LZ4 || !(linksocks->features & FEATURE_LZ4))
 		return HEARING_PLAIN;
-	linksocks->whole_max = LINKSOCKS_DATA_HEAD_SIZE + size_min(size, LINKSOCKS_MESSAGE_MAX);
+	linksocks->whole_max = LINKSOCKS_DATA_HEAD_SIZE + size_min(size, LZ4_MAX);
 	return linksocks_find(session, id) ? HEARING_WHOLE : HEARING_SKIP;
 }
 
@@ -171,7 +172,7 @@ static bool is_answer(struct slice message)
 static enum status unpack_lz4(struct session *session, struct linksocks *linksocks, struct slice packed)
 {
 	size_t size = 0;
-	enum status status = lz4_size(packed, LINKSOCKS_UNPACKED_MAX, &size);
+	enum status status = lz4_size(packed, LZ4_MAX, &size);
 	if (status == STATUS_OK && size) {
 		struct buf *buf = linksocks->unpacked = buf_acquire(&session->hub->bufs, size);
 		if (!buf)
@@ -180,7 +181,8 @@ static enum status unpack_lz4(struct session *session, struct linksocks *linksoc
 		buf->used = (uint32_t)size;
 	}
 	if (status != STATUS_OK)
-		return session_fault(session, "invalid lz4 data");
+		return session_fault(session, status == STATUS_FULL ? "data unpacks to too much"
+								    : "invalid lz4 data");
 	linksocks->hearing = HEARING_UNPACKED;
 	return STATUS_OK;
 }

@@ -49,7 +49,7 @@ struct logins {
 	uint32_t delayed;               /* answers that wait at the moment */
 };
 
-/* Who the limit is for: what a proxy on this machine tells, else the peer ("HOST:PORT"). */
+/* Who the limit is for: what a proxy on this machine has added of itself, else the peer ("HOST:PORT"). */
 struct login_key { uint8_t bytes[16]; };
 struct login_key login_key_of(const char *peer, struct slice told);
 /* One more failure. True: there were too many from there. */

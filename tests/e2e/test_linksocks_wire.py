@@ -251,9 +251,16 @@ def test_unknown_types_and_channels_are_passed_over(server):
 
 
 def test_text_messages_are_taken(server):
+    """The original does not look at the kind, and no UUID is UTF-8."""
+    service = socket.create_server(("127.0.0.1", 0))
+    identity = b"\xff\xfe\xc3\x80" * 4
     peer = login(server, "F")
-    peer.send(connect(bytes(16), "h", 1).replace(b"h", b"h"), TEXT)
-    assert peer.receive()[:3] == b"\1\5\0"
+    peer.send(connect(identity, port=service.getsockname()[1]), TEXT)
+    assert peer.receive() == b"\1\5\1" + identity
+    target, _ = service.accept()
+    peer.send(data(identity, b"\x80 any bytes \xff"), TEXT)
+    target.settimeout(tunnel.WAIT)
+    assert target.recv(100) == b"\x80 any bytes \xff"
 
 
 @pytest.mark.parametrize(
@@ -286,7 +293,7 @@ def test_broken_messages_end_the_link_alone(world, server, message):
         (websocket.frame(3, b"x"), 1002),
         (websocket.frame(CONTINUATION, b"x"), 1002),
         (websocket.frame(PING, b"x" * 126), 1002),
-        (websocket.frame(TEXT, b"\xff\xfe"), 1007),
+        (websocket.frame(TEXT, b"\xff\xfe"), 1002),  # whatever the kind: another version
         (b"\x82\xff" + struct.pack(">Q", 32 * 1024 * 1024 + 1) + b"\0\0\0\0", 1009),
         (websocket.frame(CLOSE, struct.pack(">H", 1000)), 1000),
         (websocket.frame(CLOSE, struct.pack(">H", 1005)), 1002),

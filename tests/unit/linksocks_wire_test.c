@@ -51,7 +51,7 @@ static void authed_comes_first(void **state)
 }
 
 static struct credentials asked;
-static char asked_secret[300], asked_source[100];
+static char asked_secret[300], asked_source[100], asked_hop[100];
 
 static void keep_credentials(struct session *session, const struct event *event)
 {
@@ -59,6 +59,7 @@ static void keep_credentials(struct session *session, const struct event *event)
 		asked = *event->credentials;
 		text_copy(asked_secret, sizeof asked_secret, asked.secret);
 		text_copy(asked_source, sizeof asked_source, asked.source);
+		text_copy(asked_hop, sizeof asked_hop, asked.hop);
 	}
 	role_event(session, event);
 }
@@ -71,7 +72,7 @@ static void ask_with(const char *head)
 	begin_at(SERVER);
 	world.options.role = &keeping_role;
 	memset(&asked, 0, sizeof asked);
-	asked_secret[0] = asked_source[0] = 0;
+	asked_secret[0] = asked_source[0] = asked_hop[0] = 0;
 	world_open(SERVER);
 	hear_text(CHUNK_HEAD, head);
 }
@@ -102,6 +103,7 @@ static void queries(void **state)
 		ask_with(head);
 		assert_string_equal(asked_secret, cases[i].secret);
 		assert_string_equal(asked_source, "192.0.2.7");
+		assert_string_equal(asked_hop, "10.0.0.1");
 		assert_int_equal(asked.direction, cases[i].direction);
 		assert_int_equal(asked.form, CREDENTIAL_SHA256);
 		assert_int_equal(asked.features, FEATURE_OURS | FEATURE_LZ4);
@@ -110,6 +112,14 @@ static void queries(void **state)
 	ask_with("GET /socket?token=t HTTP/1.1\r\n" UPGRADE
 		 "X-Forwarded-For: 192.0.2.7\r\nCF-Connecting-IP: 2001:db8::1\r\n\r\n");
 	assert_string_equal(asked_source, "2001:db8::1");
+	assert_string_equal(asked_hop, "192.0.2.7");
+	world_close();
+	/* a client's own word in front of the proxy's: in the same list, or in one of its own */
+	ask_with("GET /socket?token=t HTTP/1.1\r\n" UPGRADE
+		 "X-Forwarded-For: 192.0.2.8, 192.0.2.9\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+	assert_string_equal(asked_source, "192.0.2.8");
+	assert_string_equal(asked_hop, "192.0.2.7");
+	assert_string_equal(asked_secret, "t");
 	world_close();
 }
 
@@ -872,6 +882,22 @@ static void lz4_heard(void **state)
 	assert_true(world.link_gone[SERVER]);
 	assert_string_equal(world.link_text[SERVER], "invalid lz4 data");
 	world_close();
+	/* nobody makes us hold more than our own end would ever say */
+	for (int packed_too = 0; packed_too < 2; packed_too++) {
+		begin_at(SERVER);
+		link_options[SERVER].features = FEATURE_OURS | FEATURE_LZ4;
+		begin_server_with("lz4");
+		connect_u1();
+		size_t large = 5 << 20;
+		uint8_t *message = calloc(1, large);
+		put32(message, packed_too ? 100 : 5 << 20);
+		hear_data(u1, LINKSOCKS_LZ4, message, packed_too ? large : 40000);
+		assert_true(world.link_gone[SERVER]);
+		assert_string_equal(world.link_text[SERVER],
+				    packed_too ? "message too short" : "data unpacks to too much");
+		free(message);
+		world_close();
+	}
 	/* not agreed: bytes as they are */
 	begin_server();
 	connect_u1();
