@@ -135,8 +135,8 @@ class Someone(threading.Thread):
 
     def send_datagrams(self):
         """Datagrams may be lost, and are sent again; what comes is whole and from whom was asked."""
-        with Association(self.proxy, timeout=0.5) as association:
-            association.control.settimeout(WAIT)
+        with Association(self.proxy, timeout=WAIT) as association:
+            association.socket.settimeout(0.5)
             for number in range(50):
                 payload = SIZE.pack(number) + self.content(1400)
                 while not self._answered(association, payload):
