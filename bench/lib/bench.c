@@ -122,7 +122,7 @@ static void print_head(const struct bench *bench)
 	       options->quick ? "every byte checked" : bench->program->checks);
 	for (uint32_t i = 0; i < PEER_COUNT; i++)
 		if (bench->wanted[i] && bench->peers[i].version[0] != 0)
-			printf("%-8s %-18s %s\n", bench->peers[i].name, bench->peers[i].version,
+			printf("%-15s %-18s %s\n", bench->peers[i].name, bench->peers[i].version,
 			       bench->peers[i].tls);
 	printf("\n");
 }
