@@ -116,6 +116,7 @@ static void trust_ends(void **state)
 {
 	begin_asked(true);
 	channel_open_within(asked, DURATION_S(15));
+	channel_trust(asked);
 	channel_opened(asked, REASON_OK, slice_of(""));
 	channel_hold(asked, INSTANT_NEVER);
 	say(user, "question");

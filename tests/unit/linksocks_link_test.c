@@ -794,8 +794,8 @@ static void port_in_use_is_final_when_needed(void **state)
 	start();
 	needs_port = false;
 	assert_int_equal(seen.failed, 1);
-	assert_string_equal(seen.why,
-			    "cannot listen for SOCKS5 at 127.0.0.1:9870: another process listens there");
+	assert_non_null(
+	    strstr(seen.why, "cannot listen for SOCKS5 at 127.0.0.1:9870: another process listens there"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
