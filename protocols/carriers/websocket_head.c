@@ -5,17 +5,26 @@
 
 #include "core/digest.h"
 #include "core/hub.h"
+#include "core/secret.h"
 
 enum { HEAD_FIRST = 1024, NONCE_SIZE = 16, SWITCHING_PROTOCOLS = 101, BAD_REQUEST = 400 };
 
 /* ---- reading ---- */
+
+/* A request may carry a token, or what is as good as one. */
+static void let_go(struct buf *buf)
+{
+	if (buf)
+		secret_wipe(buf->bytes, buf->used);
+	buf_unref(buf);
+}
 
 void websocket_drop_head(struct session *session, struct websocket *websocket)
 {
 	struct websocket_head *head = websocket->head;
 	if (!head)
 		return;
-	buf_unref(head->buf);
+	let_go(head->buf);
 	memory_release(&session->hub->memory, head, sizeof *head);
 	websocket->head = NULL;
 }
@@ -41,7 +50,7 @@ static bool grow(struct session *session, struct websocket_head *head)
 		memcpy(buf->bytes, old->bytes, old->used);
 		buf->used = old->used;
 	}
-	buf_unref(old);
+	let_go(old);
 	head->buf = buf;
 	return true;
 }

@@ -500,6 +500,39 @@ static void a_head_without_memory(void **state)
 	}
 }
 
+/* The token of a request is nowhere once the request is done with, also where the head had to grow. */
+static void what_was_asked_is_wiped(void **state)
+{
+	static const char start[] = "GET /socket?token=canary HTTP/1.1\r\nX-Long: ";
+	static const char field[] = "\r\nHost: h\r\n";
+	static const char rest[] =
+	    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	    "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n\r\n";
+	const struct head answer = {.status = 101};
+	char filling[1500];
+	memset(filling, 'x', sizeof filling);
+	world_init(1);
+	struct side *server = world_open(false);
+	const struct websocket *websocket = server->session->carrier_state;
+	side_hear(server, start, sizeof start - 1, 0);
+	struct buf *first = buf_ref(websocket->head->buf);
+	assert_non_null(memmem(first->bytes, first->used, "canary", 6));
+	side_hear(server, filling, sizeof filling, 0);
+	side_hear(server, field, sizeof field - 1, 0);
+	struct buf *second = buf_ref(websocket->head->buf);
+	assert_ptr_not_equal(first, second);
+	assert_null(memmem(first->bytes, first->used, "canary", 6));
+	assert_non_null(memmem(second->bytes, second->used, "canary", 6));
+	side_hear(server, rest, sizeof rest - 1, 0);
+	assert_int_equal(side_say_head(server, &answer), STATUS_OK);
+	side_hear(server, "", 0, 0);
+	side_close(server);
+	assert_null(memmem(second->bytes, second->used, "canary", 6));
+	buf_unref(first);
+	buf_unref(second);
+	world_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -520,6 +553,7 @@ int main(void)
 	    cmocka_unit_test(an_end_is_told),
 	    cmocka_unit_test(without_memory),
 	    cmocka_unit_test(a_head_without_memory),
+	    cmocka_unit_test(what_was_asked_is_wiped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
