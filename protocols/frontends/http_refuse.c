@@ -4,7 +4,7 @@
 #include "core/hub.h"
 #include "core/log.h"
 
-enum { PATH_SHOWN = 100 };
+enum { PATH_SHOWN = 100, SEGMENTS_SHOWN = 2 };
 
 static const struct http_exchange answers[] = {
 	{.status = 404, .content_type = "text/plain; charset=utf-8",
@@ -13,12 +13,22 @@ static const struct http_exchange answers[] = {
 	 .body = {(const uint8_t *)"Forbidden\n", 10}},
 };
 
+/* Where it was headed; what comes behind may be a token, as in the API of LinkSocks. */
+static struct slice shown(struct slice path)
+{
+	uint32_t slashes = 0;
+	for (size_t i = 0; i < path.size; i++)
+		if (path.at[i] == '/' && slashes++ == SEGMENTS_SHOWN)
+			return (struct slice){path.at, i};
+	return path;
+}
+
 static void refuse(struct session *session, const struct event *event, const struct http_exchange *answer)
 {
 	char path[PATH_SHOWN + 1];
 	if (event->kind != EVENT_REQUEST)
 		return;
-	text_copy(path, sizeof path, event->exchange->path);
+	text_copy(path, sizeof path, shown(event->exchange->path));
 	if (hub_may_log(session->hub))
 		log_info("HTTP request refused", TEXT("peer", session->peer), TEXT("path", path),
 			 NUMBER("status", answer->status));

@@ -46,6 +46,8 @@ static void user_auth(struct session *session, const struct event *event)
 	bool same_user = secret_equal(slice_of(config->socks_user), event->credentials->user);
 	bool same_password = secret_equal(secret_slice(&config->socks_password), event->credentials->secret);
 	*welcome = same_user & same_password;
+	if (!*welcome)
+		hub_count(session->hub, COUNTER_logins_refused, 1);
 	if (!*welcome && hub_may_log(session->hub))
 		log_info("user refused", TEXT("peer", session->peer),
 			 TEXT("reason", "wrong user name or password"));

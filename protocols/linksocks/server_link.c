@@ -246,7 +246,7 @@ static void link_ended(struct session *session)
 		member_leave(server, &link->member);
 	burden_unref(link->member.burden);
 	autonomy_forget(link);
-	hub_count(session->hub, COUNTER_links_closed, 1);
+	hub_count(session->hub, link->joined ? COUNTER_links_closed : COUNTER_links_failed, 1);
 	if (!link->joined && !hub_may_log(session->hub))
 		return;                  /* a stranger can do that as often as it likes */
 	if (link->refusal)

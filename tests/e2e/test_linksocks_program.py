@@ -126,6 +126,28 @@ def test_forward(program, echo):
     server.stop()
 
 
+def test_tokens_that_go_nowhere_are_not_in_the_log(program):
+    """Without an API its path is not found; with a digest that is wrong nobody logs in."""
+    port = tunnel.free_port()
+    server = program("server", "-H", "127.0.0.1", f"-P{port}", "-t", "token-of-mine")
+    server.wait_line("^LinkSocks server started$")
+    digest = "c0ffee" * 10 + "c0fe"
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    upgrade += "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+    for line, more in (
+        ("DELETE /api/token/canary", ""),
+        ("GET /elsewhere?token=canary", ""),
+        ("GET /nowhere?token=canary", upgrade),
+        (f"GET /socket?token={digest}", upgrade),
+        ("GET /socket?token=canary", ""),
+    ):
+        request(port, f"{line} HTTP/1.1\r\nHost: h\r\n{more}")
+    server.wait_line("login refused")
+    server.wait_line("/api/token")
+    server.stop()
+    assert "canary" not in server.log() and "c0ffee" not in server.log()
+
+
 def test_reverse_by_variables(program, echo):
     port, socks, own = tunnel.free_port(), tunnel.free_port(), tunnel.free_port()
     common = {"LINKSOCKS_URL": f"ws://127.0.0.1:{port}"}
