@@ -17,9 +17,17 @@ static void release(struct buf **buf)
 	*buf = NULL;
 }
 
+/* What is short may be a login, or about a token. */
+static void release_wiped(struct buf **buf)
+{
+	if (*buf && (*buf)->refs == 1 && (*buf)->used <= SHORT_MAX)
+		secret_wipe((*buf)->bytes, (*buf)->used);
+	release(buf);
+}
+
 static void forget_kept(struct linksocks *linksocks)
 {
-	release(&linksocks->kept);
+	release_wiped(&linksocks->kept);
 	json_decref(linksocks->kept_json);
 	linksocks->kept_json = NULL;
 }
@@ -27,7 +35,7 @@ static void forget_kept(struct linksocks *linksocks)
 /* The next byte begins a message. */
 static void forget_message(struct linksocks *linksocks)
 {
-	release(&linksocks->whole);
+	release_wiped(&linksocks->whole);
 	release(&linksocks->unpacked);
 	gunzip_destroy(linksocks->gunzip);
 	linksocks->gunzip = NULL;
@@ -276,7 +284,7 @@ static bool collect(struct session *session, struct linksocks *linksocks, struct
 		if (used)
 			memcpy(larger->bytes, buf->bytes, used);
 		larger->used = (uint32_t)used;
-		buf_unref(buf);
+		release_wiped(&linksocks->whole);
 		linksocks->whole = buf = larger;
 	}
 	if (size)
