@@ -359,6 +359,25 @@ def test_ids_travel_and_ends_cross(server):
     assert beside_news(provider)[:18] == b"\1\6" + identity
 
 
+def test_users_and_connectors_that_leave_early_are_told(server):
+    """While the provider still dials: it need not go on."""
+    provider, connector = login(server, "R", "true"), login(server, "C")
+    tunnel.until(lambda: tunnel.is_listening(server.socks), "the port of the reverse token")
+    user = socket.create_connection(("127.0.0.1", server.socks))
+    user.sendall(b"\5\1\0\5\1\0\3\1h\0\x50")
+    asked = beside_news(provider)
+    assert asked[1] == 3
+    user.close()
+    ended = beside_news(provider)
+    assert ended[1] == 6 and ended[2:18] == asked[3:19]
+    connector.send(connect())
+    asked = beside_news(provider)
+    assert asked[1] == 3
+    connector.send(disconnect(U1))
+    ended = beside_news(provider)
+    assert ended[1] == 6 and ended[2:18] == asked[3:19]
+
+
 def test_vanished_ends_are_told(server):
     provider, connector = login(server, "R", "true"), login(server, "C")
     connector.send(connect(host="h", port=1))
