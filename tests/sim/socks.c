@@ -31,27 +31,39 @@ bool socks_agrees(const uint8_t *answer)
 
 /* ---- the server ---- */
 
-static enum status detect(const struct detector *detector, const char *alpn, struct slice first,
-			  struct detect_answer *answer)
-{
-	const struct socks *socks = OWNER(detector, const struct socks, detector);
-	*answer = (struct detect_answer){.carrier = &carrier_websocket,
-					 .wire = &wire_linksocks,
-					 .role = &role_linksocks_link,
-					 .service = socks->server.service};
-	return STATUS_OK;
-}
-
 static void listens(const struct address *address, int error) { gateway_listens(address, error); }
 
 static void bridged(bool here) { tally(here ? TALLY_bridged_here : TALLY_bridged_over); }
+
+static void bridge_fill(struct node *node)
+{
+	static struct bridge_route route;
+	static struct bridge bridge = {
+	    .token = "reverse", .routes = &route, .route_count = 1, .told = bridged};
+	route = (struct bridge_route){BRIDGE_NAME, world.bridge_host, world.bridge_port};
+	bridge.service = &node->socks.server.service;
+	node->gateway.detector.tls_tunnel_role = bridge_role(&bridge);
+}
+
+/* The gateway's port has it too; the own one has nothing else. */
+static void detectors_fill(struct node *node)
+{
+	struct gateway_detector *detector = &node->gateway.detector;
+	detector->linksocks = &node->socks.server;
+	detector->linksocks_wire = &wire_linksocks;
+	detector->linksocks_role = &role_linksocks_link;
+	detector->linksocks_route = linksocks_route;
+	detector->linksocks_service = &node->socks.server.service;
+	node->socks.own_detector = *detector;
+	node->socks.own_detector.own = true;
+	node->socks.own_detector.tls_tunnel_wire = NULL;
+}
 
 static void server_build(struct node *node)
 {
 	struct socks *socks = &node->socks;
 	static struct secret connector;
 	socks->serves = true;
-	socks->detector.detect = detect;
 	socks->server_config = (struct config_linksocks){
 	    .enabled = true,
 	    .listens = true,
@@ -71,14 +83,10 @@ static void server_build(struct node *node)
 	      secret_set(&connector, slice_of("connector")));
 	socks->server = (struct linksocks_server_settings){.config = &socks->server_config,
 							   .gateway = &node->gateway_config,
-							   .own_detector = &socks->detector,
+							   .own_detector = &socks->own_detector.detector,
 							   .listens = listens};
-	static struct bridge_route route;
-	static struct bridge bridge = {
-	    .token = "reverse", .routes = &route, .route_count = 1, .told = bridged};
-	route = (struct bridge_route){BRIDGE_NAME, world.bridge_host, world.bridge_port};
-	bridge.service = &socks->server.service;
-	node->gateway.detector.tls_tunnel_role = bridge_role(&bridge);
+	detectors_fill(node);
+	bridge_fill(node);
 }
 
 /* ---- clients ---- */
@@ -91,19 +99,35 @@ static void gives_up(const struct linksocks_client_settings *settings, const cha
 				node_gives_up(&world.nodes[i]);
 }
 
+static void is_up(const struct linksocks_client_settings *settings)
+{
+	if (settings->tls)
+		tally(TALLY_socks_over_tls);
+}
+
+/* A login is in the path of "/socket", and elsewhere a message. The own port has nothing beside "/socket". */
+static const char *path_draw(void)
+{
+	return sim_below(2) ? "/socket" : world.knobs.socks_public ? "/" : "/socket/here";
+}
+
 static void client_add(struct node *node, const char *token, bool reverse, uint16_t users_port)
 {
 	struct socks *socks = &node->socks;
 	uint32_t at = socks->client_count++;
 	struct config_client *config = &socks->configs[at];
-	socks->endpoint = (struct config_endpoint){"10.0.1.1", SOCKS_PORT};
+	bool public = world.knobs.socks_public;
+	socks->endpoint = (struct config_endpoint){"10.0.1.1", public ? GATEWAY_PORT : SOCKS_PORT};
+	world_trust(&node->tls);
+	node->tls.alpn[0] = "http/1.1";
 	*config = (struct config_client){
 	    .protocol = PROTOCOL_LINKSOCKS,
-	    .plaintext = true,
+	    .plaintext = !public,
+	    .has_pin = public,
 	    .gateways = &socks->endpoint,
 	    .gateway_count = 1,
 	    .reconnect = {.enabled = true, .min = DURATION_S(1), .max = DURATION_S(20), .retry_auth = true},
-	    .linksocks = {.path = "/socket",
+	    .linksocks = {.path = path_draw(),
 			  .reverse = reverse,
 			  .threads = 1 + (uint32_t)sim_below(SOCKS_THREADS_MAX),
 			  .socks_addr = {.family = ADDRESS_ANY, .port = users_port},
@@ -112,6 +136,8 @@ static void client_add(struct node *node, const char *token, bool reverse, uint1
 	check(secret_set(&config->linksocks.token, slice_of(token)));
 	socks->clients[at] = (struct linksocks_client_settings){
 	    .config = config,
+	    .tls = public ? &node->tls : NULL,
+	    .ready = is_up,
 	    .failed = gives_up,
 	    .plays_original = world.knobs.stock};
 	node->link_count += config->linksocks.threads;

@@ -3,11 +3,12 @@
  *
  * Owner: world.c. Ways: a reverse token's port at the gateway; a forward client's port (the gateway is the
  * exit); a connector's port; and a visitor of TLS Tunnel who asks for BRIDGE_NAME (tests/lib/bridge.h).
+ * In half of these worlds the links are under TLS, to the gateway's port; else in clear, to an own one.
  */
 #ifndef TESTS_SIM_SOCKS_H
 #define TESTS_SIM_SOCKS_H
 
-#include "core/detect.h"
+#include "protocols/detect.h"
 #include "protocols/linksocks/client.h"
 #include "protocols/linksocks/server.h"
 
@@ -28,7 +29,7 @@ struct talk;
 struct socks {
 	bool serves;
 	uint32_t client_count;
-	struct detector detector;
+	struct gateway_detector own_detector;
 	struct config_linksocks server_config;
 	struct config_token tokens[2];
 	struct linksocks_server_settings server;

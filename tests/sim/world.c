@@ -34,6 +34,12 @@ void world_prepare(void)
 	check(tls_pin_parse(certificate.pin, certificate_pin));
 }
 
+void world_trust(struct tls_settings *tls)
+{
+	*tls = (struct tls_settings){.has_pin = true};
+	memcpy(tls->pin, certificate_pin, sizeof certificate_pin);
+}
+
 /* ---- building ---- */
 
 /* At most, those that are still counted after a cut included. */
@@ -156,8 +162,7 @@ static void client_build(struct node *node, uint32_t index)
 	    .proxies = node->proxies,
 	    .visitors = node->visitors};
 	check(secret_set(&config->auth_key, auth_key));
-	node->tls = (struct tls_settings){.has_pin = true};
-	memcpy(node->tls.pin, certificate_pin, sizeof certificate_pin);
+	world_trust(&node->tls);
 	node->client = (struct client_settings){.config = config, .tls = world.knobs.tls ? &node->tls : NULL};
 	node->is_stock = world.knobs.stock;
 	uint32_t proxies = 1 + (uint32_t)sim_below(3);
@@ -228,6 +233,8 @@ static void knobs_draw(struct knobs *knobs)
 	knobs->rude = sim.scenario != SCENARIO_DRAIN && sim.scenario != SCENARIO_SERVICE && sim_below(3);
 	knobs->links = sim_below(3) == 0;
 	knobs->socks = sim_below(2) && sim.scenario != SCENARIO_SERVICE;
+	knobs->socks_public = knobs->socks && sim_below(2);
+	knobs->tls = knobs->tls || knobs->socks_public;
 	knobs->crowd = sim_below(sim.scenario == SCENARIO_STOP || limits ? 2 : 4) == 0;
 	bool many = limits || knobs->crowd;
 	knobs->users =

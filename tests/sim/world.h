@@ -49,6 +49,7 @@ struct knobs {
 	bool tls, rude, contest, strict, stock;
 	bool links;                  /* clients may ask for several */
 	bool socks;                  /* LinkSocks is there as well: socks.h */
+	bool socks_public;           /* its links come to the gateway's port, which is under TLS then */
 	bool crowd;                  /* all users come at once */
 	bool associations;           /* some send datagrams: associations.h */
 	uint32_t users;
@@ -80,6 +81,8 @@ void world_prepare(void);
 void world_build(void);
 void world_free(void);
 
+/* What a client needs to know the gateway by. */
+void world_trust(struct tls_settings *tls);
 struct local_service *service_create(struct net_host *host, struct address address);
 struct port *port_add(uint32_t host, struct address address, uint32_t client, uint32_t visitor,
 		      struct local_service *service);
