@@ -212,7 +212,6 @@ void node_check(const struct node *node)
 	for (uint32_t i = 0; node->state != NODE_OFF && i < node->worker_count; i++) {
 		const struct hub *hub = &node->process.workers[i].hub;
 		uint32_t count = 0;
-		ferries_look(&node->process.workers[i]);
 		for (const struct link *link = hub->pairs.next; link != &hub->pairs;
 		     link = link->next, count++)
 			pair_check(OWNER(link, struct pair, hub_link));
@@ -239,6 +238,7 @@ void node_turn(struct node *node, uint32_t index)
 	bool slept = sim.now_ns - node->turned_ns[index] > 1000000;
 	node->turned_ns[index] = sim.now_ns;
 	node->done[index] = !worker_turn(worker, (struct instant){0});
+	ferries_look(worker);
 	node->idle_turns[index] =
 	    slept || progress_of(&worker->hub) != before ? 0 : node->idle_turns[index] + 1;
 	if (node->idle_turns[index] > IDLE_TURNS_MAX) {
