@@ -1,7 +1,6 @@
 /* tests/lib/bridge.c - see bridge.h. */
 #include "tests/lib/bridge.h"
 
-#include "core/hub.h"
 #include "protocols/linksocks/server_inside.h"
 #include "protocols/tls_tunnel/gateway.h"
 
@@ -30,25 +29,33 @@ static struct registry_holder *provider_for(struct linksocks_server *server)
 	return holder;
 }
 
-static enum reason join(struct session *session, struct channel *channel, const struct bridge_route *route)
+enum reason bridge_join(struct hub *hub, struct pair *pair, const struct target *target, bool *here)
 {
-	struct hub *hub = session->hub;
 	struct linksocks_server *server = server_at(hub, *bridge->service);
 	struct registry_holder *holder = server ? provider_for(server) : NULL;
 	if (!holder)
 		return REASON_NOT_FOUND;
-	bool here = holder->worker == hub->index;
-	struct target target = {.port = route->port, .service = server->service.index};
-	struct session *to = here ? holder->session : hub->ferries[holder->worker];
-	text_copy(target.host, sizeof target.host, slice_of(route->host));
-	target.link = here ? 0 : holder->link_id;
-	if (bridge->told)
-		bridge->told(here);
-	if (!to || !channel_open(to, channel->pair, &target))
+	*here = holder->worker == hub->index;
+	struct session *to = *here ? holder->session : hub->ferries[holder->worker];
+	struct target there = *target;
+	there.service = server->service.index;
+	there.link = *here ? 0 : holder->link_id;
+	if (!to || !channel_open(to, pair, &there))
 		return REASON_LIMIT;
-	if (!here)
+	if (!*here)
 		burden_announce(holder->burden, hub->now);
 	return REASON_OK;
+}
+
+static enum reason join(struct session *session, struct channel *channel, const struct bridge_route *route)
+{
+	struct target target = {.port = route->port};
+	bool here;
+	text_copy(target.host, sizeof target.host, slice_of(route->host));
+	enum reason reason = bridge_join(session->hub, channel->pair, &target, &here);
+	if (reason == REASON_OK && bridge->told)
+		bridge->told(here);
+	return reason;
 }
 
 static void link_event(struct session *session, const struct event *event)

@@ -7,6 +7,7 @@
 #ifndef TESTS_LIB_BRIDGE_H
 #define TESTS_LIB_BRIDGE_H
 
+#include "core/hub.h"
 #include "core/role.h"
 
 /* What a visitor asks for, and what the provider is to reach. */
@@ -27,5 +28,7 @@ struct bridge {
 /* Of the gateway's links of TLS Tunnel, instead of role_gateway_link. One on another worker is preferred. The
  * struct is borrowed. */
 const struct role *bridge_role(const struct bridge *bridge);
+/* Any pair of the gateway's: its asker reaches that target, or has an association, by a provider. */
+enum reason bridge_join(struct hub *hub, struct pair *pair, const struct target *target, bool *here);
 
 #endif

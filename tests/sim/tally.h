@@ -21,6 +21,7 @@
 	X(datagrams_twice)                                                                                   \
 	X(datagrams_stuck)   /* no room to send */                                                           \
 	X(datagrams_back)    /* came back to a user, as they were */                                         \
+	X(datagrams_provided) /* the same, by a provider of LinkSocks */                                     \
 	X(datagrams_crowded) /* no room to receive */                                                        \
 	X(accepts_emfile)                                                                                    \
 	X(connects_emfile) X(ports_in_use) X(connects_refused) X(connects_lost) X(connects_unreachable)      \
