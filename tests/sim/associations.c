@@ -95,7 +95,8 @@ static void user_speaks(void *object)
 	uint64_t left = sim_below(4) ? 1 : 1 + sim_below(40);
 	for (; left && association->said < SAID_MAX; left--) {
 		uint32_t serial = (uint32_t)(association - associations.all), number = association->said;
-		size_t size = sim_log_uniform(HEAD_SIZE, sim_below(8) ? 1500 : 65000);
+		bool small = (association->provided && world.knobs.strict) || sim_below(8);
+		size_t size = sim_log_uniform(HEAD_SIZE, small ? 1500 : 65000);
 		size = compose(bytes, serial, number, size);
 		if (net_send_to(association->user, &association->to, bytes, size) < 0)
 			continue;
@@ -237,16 +238,18 @@ static const struct wire wire_front = {.name = "front",
 
 static void front_create(struct front_service *fronts);
 
-/* By LinkSocks: the provider's links bring datagrams as messages among others. */
+/* By LinkSocks: the provider's links bring datagrams as messages among others. Not where a link takes so few
+ * bytes at a time that users behind them would wait for longer than they may. */
 static bool is_provided(struct session *session, const struct event *event)
 {
 	struct association *association = *(struct association **)session->wire_state;
 	bool here;
-	if (!world.knobs.socks || !association || sim_below(2))
+	if (!world.knobs.socks || !association || net.faults.pipe_small || sim_below(2))
 		return false;
 	if (bridge_join(session->hub, event->channel->pair, event->target, &here) != REASON_OK)
 		return false;
-	association->provided = associations.uncounted = true;
+	association->provided = true;
+	associations.uncounted = associations.uncounted || sim.scenario != SCENARIO_CALM;
 	return true;
 }
 
