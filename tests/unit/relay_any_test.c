@@ -166,8 +166,10 @@ static void lump_hears_any(void)
 	if (own && lump_serial)
 		id = (uint8_t)(LUMP_SERIAL + (uint8_t)(lump_serial - 1 - chance(size_min(lump_serial, IDS))));
 	char kind = kinds[chance(sizeof kinds - 1)];
-	const struct channel *channel = session_find(lump, &id, 1);
+	struct channel *channel = session_find(lump, &id, 1);
 	bool known = idtable_find(&lump->ids, &id, 1);
+	if (channel && kind == 'A')
+		channel_confirm(channel);
 	if (!known && !own && session_wants_input(lump) && !lump->draining &&
 	    lump->channel_count < lump->channels_max && !hub_is_tight(&world.hub) && !world.hub.memory.fail)
 		lump_hears(id, 'O', 0);
@@ -189,6 +191,8 @@ static void channel_meets_any(void)
 		channel_hold(channel, instant_after(world.hub.now, DURATION_MS(chance(100))));
 	else if (channel->opener && channel->state == CHANNEL_OPENING)
 		channel_open_within(channel, DURATION_MS(chance(5000)));
+	if (channel->says & SAYS_OPEN && chance(2))
+		channel_trust(channel);
 }
 
 static void conn_meets_any(void)
