@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import statistics
 import threading
 
 import pytest
@@ -18,6 +19,7 @@ COUNT = 8000
 CONTENT = PIECE * COUNT
 SLEEP_S = 5 if tunnel.FULL else 3  # a reset comes after 2 s
 WAIT = 60
+ROUNDS = 8 if tunnel.FULL else 1  # readings of how fast others are, which vary
 
 
 class Place:
@@ -89,12 +91,15 @@ def test_credit_between_our_ends(world, role):
     """Every byte and the end; a stream beside goes on, how fast is told."""
     place = Place(world, role, theirs=False)
     beside = Stream(place.echo())
-    alone = beside.rate(SLEEP_S / 3)
-    with place.pair() as ends:
-        sender, reader = ends if role == "client" else reversed(ends)
-        send(sender)
-        during = beside.rate(SLEEP_S)
-        beside.close()
-        assert end_of(reader, WAIT) == (CONTENT, "eof")
+    alone, during = [], []
+    for _ in range(ROUNDS):
+        alone.append(beside.rate(SLEEP_S / 3))
+        with place.pair() as ends:
+            sender, reader = ends if role == "client" else reversed(ends)
+            send(sender)
+            during.append(beside.rate(SLEEP_S))
+            assert end_of(reader, WAIT) == (CONTENT, "eof")
+    beside.close()
     assert not place.server.matching("stalled reader")
-    print(f"beside it {during:.0f} MB/s, {100 * during / alone:.0f} % of {alone:.0f} MB/s before")
+    rates = [statistics.median(rates) for rates in (alone, during)]
+    print(f"beside it {rates[1]:.0f} MB/s, {100 * rates[1] / rates[0]:.0f} % of {rates[0]:.0f} MB/s alone")
