@@ -16,7 +16,9 @@ import threading
 
 import linksocks
 
-logging.basicConfig(stream=sys.stderr, level=logging.DEBUG)
+logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+# Else it tells of every message, at a cost that is not the tunnel's.
+linksocks.set_log_level(logging.WARNING)
 
 
 def halves(text):
