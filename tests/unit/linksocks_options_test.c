@@ -95,8 +95,8 @@ static void every_flag_of_a_client(void **state)
 		"--fast-open=TRUE --no-env-proxy=T --debug=1",
 		"tunnel linksocks connector -iRfEd -tT -uwss://h -s::1 -p1 -nU -wP --retry-auth -T3",
 		"linksocks connector -p=1 -t=T -u=https://h/ -s=::1 -n=U -w=P -iRf=false -fEdT3 --retry-auth",
-		"linksocks client -p 2 word -p 1 -t T -u h:443? -s ::1 -nU -wP -iR --retry-auth -T 3 -f "
-		"-E -d -- -x",
+		("linksocks client -p 2 word -p 1 -t T -u h:443? -s ::1 -nU -wP -iR --retry-auth -T 3 -f "
+		 "-E -d -- -x"),
 	};
 	setenv("HTTPS_PROXY", "http://proxy", 1);
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
