@@ -34,6 +34,13 @@ void hub_fini(struct hub *hub)
 	memory_fini(&hub->memory);
 }
 
+struct duration hub_jitter(struct hub *hub, struct duration delay)
+{
+	int64_t fifth = delay.ns / 5;
+	return (struct duration){delay.ns - fifth +
+				 (int64_t)(random_next(&hub->random) % (uint64_t)(2 * fifth + 1))};
+}
+
 void hub_secret_bytes(struct hub *hub, uint8_t *bytes, size_t size)
 {
 	if (hub->secret_bytes) {

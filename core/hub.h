@@ -61,6 +61,8 @@ static inline void hub_count(struct hub *hub, enum counter counter, uint64_t amo
 {
 	__atomic_store_n(&hub->counters[counter], hub->counters[counter] + amount, __ATOMIC_RELAXED);
 }
+/* The delay and up to a fifth more or less, so that many do not come back at once. */
+struct duration hub_jitter(struct hub *hub, struct duration delay);
 /* Keys of masks, ids that must not be guessed, tokens. */
 void hub_secret_bytes(struct hub *hub, uint8_t *bytes, size_t size);
 /* A line about what a peer or a stranger can repeat at will? At most LOG_REPEATED_MAX a second. */

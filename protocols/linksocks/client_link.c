@@ -109,14 +109,6 @@ static void link_due(struct timer *timer)
 		dial_gateway(link);
 }
 
-/* +-20 % */
-static struct duration jitter(struct hub *hub, struct duration delay)
-{
-	int64_t fifth = delay.ns / 5;
-	return (struct duration){delay.ns - fifth +
-				 (int64_t)(random_next(&hub->random) % (uint64_t)(2 * fifth + 1))};
-}
-
 /* How long to wait after an end; a link that had logged in begins anew. */
 static struct duration next_delay(struct client_link *link, bool was_ready)
 {
@@ -125,7 +117,7 @@ static struct duration next_delay(struct client_link *link, bool was_ready)
 		link->delay = reconnect->min;
 	struct duration delay = linksocks_delay_next(&link->delay, reconnect->max);
 	bool fixed = reconnect->min.ns == reconnect->max.ns;
-	return fixed ? delay : jitter(link->client->service.hub, delay);
+	return fixed ? delay : hub_jitter(link->client->service.hub, delay);
 }
 
 /* What a person should do about it. */

@@ -80,14 +80,6 @@ void client_link_start(struct client_link *link)
 		dial(link);
 }
 
-/* +-20 % */
-static struct duration jitter(struct hub *hub, struct duration delay)
-{
-	int64_t fifth = delay.ns / 5;
-	return (struct duration){delay.ns - fifth +
-				 (int64_t)(random_next(&hub->random) % (uint64_t)(2 * fifth + 1))};
-}
-
 static struct duration doubled(struct duration delay, struct duration max)
 {
 	return delay.ns * 2 < max.ns ? (struct duration){delay.ns * 2} : max;
@@ -109,7 +101,7 @@ static struct duration next_delay(struct client_link *link, enum reason why)
 	if (was_refused(why) && !reconnect->retry_auth) {
 		struct duration delay = link->auth_delay;
 		link->auth_delay = doubled(delay, DURATION_S(AUTH_DELAY_MAX_S));
-		return jitter(hub, delay);
+		return hub_jitter(hub, delay);
 	}
 	if (fixed)
 		return reconnect->min;
@@ -117,7 +109,7 @@ static struct duration next_delay(struct client_link *link, enum reason why)
 		return DURATION_MS(random_next(&hub->random) % 1000);
 	struct duration delay = link->delay;
 	link->delay = doubled(delay, reconnect->max);
-	return jitter(hub, delay);
+	return hub_jitter(hub, delay);
 }
 
 /* What a person should do about an end during the login; NULL: what is true at any time. */
