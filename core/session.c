@@ -152,6 +152,14 @@ void session_end(struct session *session, enum reason why, const char *text, boo
 	}
 }
 
+void session_show(struct session *session, struct burden *burden)
+{
+	burden_show_channels(burden, session->channel_count);
+	burden_show_bytes(burden, session->queued_bytes);
+	burden_open(burden);
+	session->burden = burden;
+}
+
 void session_drain(struct session *session)
 {
 	session->draining = true;

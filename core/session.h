@@ -147,6 +147,8 @@ struct channel *session_only_channel(struct session *session);
 /* ---- by a role ---- */
 /* Announces a session event: encode will be asked, role.fill gives the rest. */
 void session_say(struct session *session, enum event_kind kind);
+/* It is up: the burden, which the role keeps, shows from now on what it carries. */
+void session_show(struct session *session, struct burden *burden);
 /* No new channels; ends by itself when the last one has. */
 void session_drain(struct session *session);
 

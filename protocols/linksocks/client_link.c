@@ -246,10 +246,7 @@ static void link_authed(struct session *session, const struct event *event)
 		return;
 	}
 	link->state = LINK_READY;
-	burden_show_channels(link->burden, 0);
-	burden_show_bytes(link->burden, 0);
-	burden_open(link->burden);
-	session->burden = link->burden;
+	session_show(session, link->burden);
 	hub_count(session->hub, COUNTER_links_opened, 1);
 	log_info("logged in", TEXT("gateway", session->peer), LINK_FACT(link),
 		 TEXT("as", client->settings->config->linksocks.reverse ? "provider" : "client"),

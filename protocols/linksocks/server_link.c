@@ -124,10 +124,8 @@ static void joined(struct session *session)
 	struct linksocks_server *server = server_of(session->service);
 	char features[64];
 	link->joined = true;
-	if (link->member.burden) {
-		session->burden = link->member.burden;
-		burden_open(session->burden);
-	}
+	if (link->member.burden)
+		session_show(session, link->member.burden);
 	hub_count(session->hub, COUNTER_links_opened, 1);
 	log_info("logged in", TEXT("peer", session->peer), TEXT("protocol", "linksocks"),
 		 TEXT("kind", party_name(link->member.party)),

@@ -157,10 +157,7 @@ static void link_up(struct client_link *link)
 	link->ready_at = link->client->service.hub->now;
 	link->delay = link->client->settings->config->reconnect.min;
 	link->auth_delay = DURATION_S(AUTH_DELAY_S);
-	burden_show_channels(link->burden, 0);
-	burden_show_bytes(link->burden, 0);
-	burden_open(link->burden);
-	link->session->burden = link->burden;
+	session_show(link->session, link->burden);
 }
 
 /* The session, which may live on, is not this link's any more. */

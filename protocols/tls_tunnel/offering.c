@@ -46,8 +46,7 @@ struct offering *offering_create(struct gateway *gateway, struct session *sessio
 		text_copy(offer->name, sizeof offer->name, slice_of(publications[i].name));
 		text_copy(offer->addr, sizeof offer->addr, slice_of(publications[i].publish_addr));
 	}
-	session->burden = burden;
-	burden_open(burden);
+	session_show(session, burden);
 	list_push(&gateway->offerings, &offering->gateway_link);
 	return offering;
 }
