@@ -33,12 +33,21 @@ struct chunk {
 	uint16_t code;                  /* CHUNK_END of a WebSocket: why it was closed; 0: without a Close */
 };
 
+/* What a client's carrier asks its server for when it begins. Borrowed for the session's life. */
+struct opening {
+	const char *host;       /* as HTTP is to name it: a name or literal, without port */
+	const char *path;       /* with its query; where the carrier has paths */
+};
+
 /* Answers its own pings, reports them as chunks. */
 struct carrier {
 	const char *name;
 	bool has_head;                  /* a HEAD chunk comes first */
+	bool keeps_parts;               /* writer_cut ends a frame of its own */
 	size_t state_size;              /* bytes, zeroed, inside the session */
 	size_t frame_room; /* bytes that writer_begin keeps free in front of a message for seal */
+	/* The stream is there, before the wire starts; see session_carrier_waits. NULL: nothing to begin. */
+	void (*start)(struct session *session, void *state);
 	/* Takes from the front of *input. OK: one chunk; MORE: input is used up. */
 	enum status (*decode)(struct session *session, void *state, struct piece *input, struct chunk *chunk);
 	/* Frames the message that has just ended. FULL: it is rolled back. What is sealed is spent: payload
@@ -54,5 +63,9 @@ struct carrier {
 
 extern const struct carrier carrier_raw;       /* protocols/carriers/raw.c */
 extern const struct carrier carrier_websocket; /* protocols/carriers/websocket.c */
+/* For wires that want a stream of bytes and know nothing of what carries it: they open by themselves, with
+ * session->opening, and give CHUNK_BYTES. */
+extern const struct carrier carrier_websocket_bytes; /* protocols/carriers/websocket_bytes.c */
+extern const struct carrier carrier_http2;           /* protocols/carriers/http2.c */
 
 #endif

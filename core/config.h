@@ -12,6 +12,7 @@
 #include "core/acl.h"
 #include "core/batcher.h"
 #include "core/config_linksocks.h"
+#include "core/config_tls_tunnel.h"
 #include "core/limits.h"
 #include "core/log.h"
 
@@ -44,6 +45,12 @@ struct config_gateway {
 	const char *tls_cert, *tls_key;  /* file names; NULL: self-signed, kept in the state directory */
 	const char *tls_client_ca;       /* file name; set: client certificates are required */
 	bool tls12;                      /* tls_min_version "1.2" */
+	const char **server_names;       /* tls_server_names: that a ClientHello may ask for; none: any */
+	size_t server_name_count;
+	bool behind_proxy;               /* the port is in clear: a proxy in front has done TLS */
+	bool proxy_protocol;             /* connections of trusted_proxies begin with a PROXY header */
+	struct cidr *trusted_proxies;    /* whose PROXY header or X-Forwarded-For is believed */
+	size_t trusted_proxy_count;
 	struct cidr *sources_allow;      /* none: all that is not denied */
 	size_t sources_allow_count;
 	struct cidr *sources_deny;       /* wins over allow */
@@ -51,6 +58,10 @@ struct config_gateway {
 	const char **allow_origins;      /* that a WebSocket request may name; "*": any */
 	size_t allow_origin_count;
 	bool tls_tunnel;                 /* spoken on the TLS port */
+	uint32_t transports;             /* TLS Tunnel: bits 1 << enum config_transport */
+	bool legacy;                     /* TLS Tunnel: generations before 1.5 too */
+	bool allow_forward;              /* TLS Tunnel: clients' forwarders may dial from here */
+	struct config_rate rate_limit;   /* TLS Tunnel: links, all sources together; and of each source */
 	struct secret auth_key;          /* shared by all clients; empty: only `identities` may log in */
 	struct config_identity *identities;
 	size_t identity_count;
@@ -66,25 +77,6 @@ struct config_reconnect {
 	bool enabled;
 	struct duration min, max;        /* equal: a fixed delay */
 	bool retry_auth;                 /* same pace after a refused login; else 30 s doubling to 300 s */
-};
-
-enum config_generation { GENERATION_AUTO, GENERATION_15 };
-
-/* A local service that the gateway publishes for us. (publish_addr, publish_port) is unique. */
-struct config_proxy {
-	const char *name;                /* unique, 1-255 bytes */
-	const char *type;                /* "tcp", "ssh", "http/1.1" ...: carried alike */
-	const char *publish_addr;        /* an address literal or a name, for the gateway to understand */
-	uint16_t publish_port;
-	struct config_endpoint local;
-};
-
-/* A local port that leads to what another client publishes. */
-struct config_visitor {
-	const char *name;                /* the name of what it leads to; unique */
-	const char *type;                /* as a proxy's */
-	uint16_t publish_port;
-	struct address bind;             /* unique; ADDRESS_IPV4 or ADDRESS_IPV6, with the port */
 };
 
 enum config_protocol { PROTOCOL_TLS_TUNNEL, PROTOCOL_LINKSOCKS };
@@ -103,6 +95,8 @@ struct config_client {
 	struct config_reconnect reconnect;
 	struct secret auth_key;
 	enum config_generation generation;
+	enum config_transport transport;
+	const char *path;                /* of transport wss; begins with '/' */
 	uint32_t links;                  /* to a gateway that takes several; else one is made */
 	uint32_t local_retries;          /* connects to the local service in all, at least 1 */
 	struct duration local_retry_delay;
@@ -110,8 +104,21 @@ struct config_client {
 	size_t proxy_count;
 	struct config_visitor *visitors;
 	size_t visitor_count;
+	struct config_forwarder *forwarders;
+	size_t forwarder_count;
 	/* filled in by state_load */
 	struct slice anchors_pem;        /* empty where the pin alone decides */
+	struct slice certificate_pem;
+	struct secret key_pem;
+};
+
+/* The management listener. */
+struct config_stats {
+	bool enabled;
+	struct address listen_addr;
+	struct secret token;             /* empty: none; required unless it is loopback or unix */
+	const char *tls_cert, *tls_key;  /* file names, both or neither */
+	/* filled in by state_load */
 	struct slice certificate_pem;
 	struct secret key_pem;
 };
@@ -128,6 +135,8 @@ struct config {
 	struct limits limits;
 	struct batching batching;
 	struct acl access;               /* targets that peers and users may name */
+	bool access_given;               /* by the file; else forwards are denied private ranges as well */
+	struct config_stats stats;
 	struct config_gateway gateway;
 	struct config_client *clients;
 	size_t client_count;

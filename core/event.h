@@ -8,9 +8,9 @@
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
-#include "core/address.h"
 #include "core/buf.h"
 #include "core/reason.h"
+#include "core/target.h"
 
 struct channel;
 
@@ -45,18 +45,6 @@ enum event_kind {
 	EVENT_COUNT
 };
 const char *event_name(enum event_kind kind);
-
-enum network { NETWORK_TCP, NETWORK_UDP };
-
-/* Where a channel is to lead: a host and port that the far end dials, or a published name and port. */
-struct target {
-	enum network network;
-	bool published;          /* `host` is the name of something published; it may be empty (port alone) */
-	uint16_t port;
-	uint32_t service; /* over a ferry: index of the service that asks, hence of the one that answers */
-	uint64_t link;    /* to another worker: which of the links there was chosen; 0: none was */
-	char host[HOST_SIZE];
-};
 
 /* What both ends of one link have shown (design: extensions). */
 enum feature {

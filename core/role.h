@@ -14,6 +14,14 @@ struct session;
 struct pair;
 struct hub;
 
+/* What statistics tell of a session beside what it shows itself. */
+struct session_facts {
+	const char *protocol;      /* "tls-tunnel", "linksocks" ...: the configuration's word */
+	const char *role;          /* "gateway", "client", "provider" ... */
+	const char *identity;      /* who has logged in; NULL: nobody, or nobody known by name */
+	uint32_t features;         /* enum feature bits that both ends have shown */
+};
+
 struct role {
 	const char *name;
 	size_t session_size;   /* bytes, zeroed: session->role_state */
@@ -31,6 +39,8 @@ struct role {
 	bool (*refused)(struct pair *pair, enum reason reason);
 	/* What pair_retry_after asked for. Joins a channel, or refuses side 0. */
 	void (*retry)(struct pair *pair);
+	/* For statistics. NULL: a conn, or nothing to tell. */
+	void (*describe)(const struct session *session, struct session_facts *facts);
 	/* The session is over (session->why, session->why_text) and about to be destroyed; its channels have
 	 * ended. */
 	void (*ended)(struct session *session);

@@ -320,10 +320,22 @@ static bool is_done(const struct session *session)
 	return (session->traits & TRAIT_CONN && session->had_channel) || session->draining;
 }
 
+/* The carrier alone speaks; what the wire owes beside stays owed. */
+static void say_opening(struct session *session, struct writer *writer)
+{
+	const struct carrier *carrier = session->carrier;
+	if (carrier->owed && carrier->owed(session, session->carrier_state, writer) == STATUS_FULL)
+		session_touch(session);
+}
+
 void session_pump(struct session *session, struct writer *writer)
 {
 	if (session->state != SESSION_OPEN && session->state != SESSION_FLUSH)
 		return;
+	if (session->carrier_waits && session->state == SESSION_OPEN) {
+		say_opening(session, writer);
+		return;
+	}
 	enum status status = say_announced(session, writer);
 	if (status != STATUS_FULL)
 		status = say_owed(session, writer);
@@ -343,6 +355,8 @@ bool session_has_output(const struct session *session)
 		return session->owes;
 	if (session->state != SESSION_OPEN)
 		return false;
+	if (session->carrier_waits)
+		return false;            /* what it says to open is said when it is asked, or touched */
 	if (session->says || session->owes || is_done(session))
 		return true;
 	return session->ready && !(list_is_empty(&session->control) && list_is_empty(&session->fresh) &&

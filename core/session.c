@@ -59,6 +59,8 @@ void session_open(struct session *session)
 		return;
 	session->state = SESSION_OPEN;
 	session->heard_at = session->hub->now;
+	if (session->carrier->start)
+		session->carrier->start(session, session->carrier_state);
 	session->ready = session->traits & TRAIT_CONN || session->ferry;
 	if (session->wire->start && session->wire->start(session, session->wire_state) != STATUS_OK) {
 		session_end(session, REASON_PROTOCOL, NULL, false);
@@ -184,6 +186,14 @@ void session_owes(struct session *session)
 }
 
 void session_wake(struct session *session) { session_touch(session); }
+
+void session_carrier_waits(struct session *session) { session->carrier_waits = true; }
+
+void session_carrier_agreed(struct session *session)
+{
+	session->carrier_waits = false;
+	session_touch(session);
+}
 
 void session_hold(struct session *session) { session->held = true; }
 

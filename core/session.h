@@ -47,6 +47,7 @@ struct session {
 	struct binding *binding;            /* the worker is opening its datagram socket */
 	struct move *move;                  /* the worker is about to move it */
 	struct ferry_end *ferry;            /* a ferry's rings; else NULL */
+	const struct opening *opening;      /* client: the carrier's request; NULL where it needs none */
 	struct burden *burden;              /* the role's, shown to other workers; NULL: nobody chooses it */
 	bool client;                        /* we dialled */
 	bool ready, held, draining;
@@ -54,6 +55,8 @@ struct session {
 	bool sparing;                       /* for somebody crowded, last: read one buffer at a time */
 	bool pushes_back;                   /* queued_bytes was at its limit: sources are blocked */
 	bool owes, slot_full, chunk_valid, input_ended, had_channel;
+	bool carrier_waits;                 /* for its peer's agreement: only its own debts are said */
+	bool head_answered;                 /* the upgrade, before there was a session */
 	enum session_state state;
 	uint32_t traits;
 	uint32_t says;                      /* bits of enum event_kind that were announced */
@@ -119,19 +122,22 @@ void session_pump(struct session *session, struct writer *writer);
 void session_let_in(struct session *session);
 bool session_has_output(const struct session *session);
 
+/* ---- by a carrier ---- */
+/* From its start: the wire is not asked to say anything before the peer has agreed. */
+void session_carrier_waits(struct session *session);
+void session_carrier_agreed(struct session *session);
+
 /* ---- by a wire ---- */
 /* The session has a debt: encode(OWED) without channel will be asked. */
 void session_owes(struct session *session);
 /* What answered MORE may be asked again. */
 void session_wake(struct session *session);
-/* Nothing more is decoded until session_unhold: the peer must hear an answer first. */
-void session_hold(struct session *session);
+void session_hold(struct session *session); /* nothing more is decoded until */
 void session_unhold(struct session *session);
 void session_tick_at(struct session *session, struct instant at);
 /* A link that is not read because a channel of it is full: its silence is not the peer's. */
 bool session_is_held_back(const struct session *session);
-/* By its tick, when a keep-alive falls due: what has held it back for `span` is reset, so that the peer is
- * heard before it gives up. False: nothing has. */
+/* A keep-alive falls due: what has held it back for `span` is reset. False: nothing has. */
 bool session_reset_fullest(struct session *session, struct duration span);
 /* Remembers what the peer did wrong, for the log. Returns STATUS_PROTOCOL. */
 enum status session_fault(struct session *session, const char *text);
@@ -141,8 +147,7 @@ void session_withdraw(struct session *session, const struct channel *channel);
 struct channel *session_find(struct session *session, const void *id, size_t size);
 /* A channel (and its pair) for an OPEN that is being decoded. NULL: a limit; refuse it on the wire. */
 struct channel *session_channel(struct session *session);
-/* A conn's only channel, or NULL. */
-struct channel *session_only_channel(struct session *session);
+struct channel *session_only_channel(struct session *session); /* a conn's, or NULL */
 
 /* ---- by a role ---- */
 /* Announces a session event: encode will be asked, role.fill gives the rest. */

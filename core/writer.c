@@ -31,7 +31,7 @@ static void writer_start(struct writer *writer, enum chunk_kind kind, const stru
 {
 	check(!writer->open);
 	writer->open = true;
-	writer->overflow = false;
+	writer->overflow = writer->cut = false;
 	writer->kind = kind;
 	writer->head = head;
 	writer->mark_count = writer->count;
@@ -66,7 +66,7 @@ static struct part *tail_part(struct writer *writer)
 	bool ends_slab = part->piece.buf == writer->slab && part->piece.bytes.at + part->piece.bytes.size ==
 								writer->slab->bytes + writer->slab->used;
 	bool is_frame = writer->frame && writer->count == writer->mark_count + 1;
-	return ends_slab && !is_frame ? part : NULL;
+	return ends_slab && !is_frame && !writer->cut ? part : NULL;
 }
 
 uint8_t *writer_room(struct writer *writer, size_t size)
@@ -91,6 +91,7 @@ uint8_t *writer_room(struct writer *writer, size_t size)
 			return nowhere;
 		*part = (struct part){.piece = {buf_ref(writer->slab), {at, size}}};
 	}
+	writer->cut = false;
 	writer->slab->used += (uint32_t)size;
 	writer->bytes += size;
 	return at;
@@ -106,6 +107,8 @@ void writer_shrink(struct writer *writer, size_t unused)
 	writer->slab->used -= (uint32_t)unused;
 	writer->bytes -= unused;
 }
+
+void writer_cut(struct writer *writer) { writer->cut = writer->session->carrier->keeps_parts; }
 
 void writer_copy(struct writer *writer, struct slice bytes)
 {

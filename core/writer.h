@@ -33,6 +33,7 @@ struct writer {
 	bool shut;               /* END was said: nothing may follow, the stream shuts its sending side */
 	/* the open message */
 	bool open, overflow;
+	bool cut;                /* the next byte begins a part */
 	enum chunk_kind kind;
 	const struct head *head;
 	uint8_t *frame;          /* carrier->frame_room bytes in front of it, NULL when it wants none */
@@ -53,6 +54,9 @@ void writer_begin_head(struct writer *writer, const struct head *head);
 uint8_t *writer_room(struct writer *writer, size_t size);
 /* Gives back the end of the last room. */
 void writer_shrink(struct writer *writer, size_t unused);
+/* What follows is another unit of the wire's (a header ends here): carriers that keep parts make a frame of
+ * each. */
+void writer_cut(struct writer *writer);
 void writer_copy(struct writer *writer, struct slice bytes);      /* any size */
 void writer_piece(struct writer *writer, struct piece piece);     /* a reference; a small one is copied */
 void writer_pieces(struct writer *writer, const struct piece *pieces, uint32_t count);

@@ -15,6 +15,20 @@
 
 extern const struct wire wire_tls_tunnel;
 
+/* How a session speaks, and what its peer turned out to be. */
+enum tunnel_generation {
+	TUNNEL_UNKNOWN,  /* server: nothing was heard yet */
+	TUNNEL_15,       /* JSON-RPC on the first yamux stream: 1.5 */
+	TUNNEL_14,       /* raw key, JSON configuration, then yamux: 1.1 to 1.4.1 */
+	TUNNEL_14Y,      /* JSON messages, then yamux: the branch 1.4.y */
+	TUNNEL_10,       /* raw key, binary configuration, then yamux: 1.0 */
+};
+/* Client, before session_open: how it begins. Without a call: 1.5. */
+void tls_tunnel_speak(struct session *session, enum tunnel_generation generation);
+/* Server: what the client speaks. Client: what the gateway has shown to be; UNKNOWN: it has said nothing; 14:
+ * it took our Ping for a key. */
+enum tunnel_generation tls_tunnel_generation(const struct session *session);
+
 /* What the peer has shown, once it is known: enum feature bits. */
 uint32_t tls_tunnel_features(const struct session *session);
 /* Asks the peer for a sign of life now; it is heard from when session->heard_at moves. */

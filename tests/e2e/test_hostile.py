@@ -126,10 +126,12 @@ def big_syn(session):
 
 
 def visitor_overrun(session):
-    """Five times the window at once, on a stream whose other end may take all of it."""
+    """Five times the window at once, on a stream whose other end takes all of it: what it hears is a transfer
+    that goes on, since of a stream that its service has closed the rest would be dropped, not judged."""
     number = session.open(struct.pack(">H", 3) + b"web" + struct.pack(">H", session.published))
+    begun = HEAD.pack(4242, 2 << 20, 0) + bytes(Content(4242, 0, 2 << 20).piece(16 * 16384 - HEAD.size))
     session.send(
-        b"".join(frame(DATA, 0, number, body=bytes(16384)) for _ in range(16))
+        b"".join(frame(DATA, 0, number, body=begun[at : at + 16384]) for at in range(0, len(begun), 16384))
         + frame(DATA, 0, number, body=bytes(1 << 20))
     )
 

@@ -1,0 +1,33 @@
+/* protocols/management/management.h - the management listener: what runs here, over HTTP, as JSON or a page.
+ *
+ * One service per worker. Worker 0 listens; a request that is about the process is passed by mail to every
+ * worker, each writes the rows of its own sessions, channels or published proxies, and the last answer
+ * completes the response. Paths: the table of docs/operations.md.
+ * Access: without a token loopback and unix sockets only (the configuration sees to it); with one, each
+ *         request must carry it (Authorization: Bearer), compared in constant time. DELETE needs a token or
+ *         loopback. A request with a foreign Host (DNS rebinding) or Origin gets 403.
+ * Limits: MANAGEMENT_ROWS_MAX rows of one answer (the rest is counted in it); one collection per connection.
+ * Never:  on the public port; a secret in an answer; HTML or JSON made of a name without escaping it.
+ */
+#ifndef PROTOCOLS_MANAGEMENT_MANAGEMENT_H
+#define PROTOCOLS_MANAGEMENT_MANAGEMENT_H
+
+#include "core/config.h"
+#include "core/request.h"
+
+enum { MANAGEMENT_ROWS_MAX = 10000 };
+
+/* Immutable after start. */
+struct management_settings {
+	const struct config_stats *config;
+	const struct tls_settings *tls;        /* NULL: plain */
+	bool gateway, client;                  /* what this process is */
+	int64_t wall_offset_ns;                /* wall clock minus the workers' clock, at start */
+	/* Told once, on worker 0: it listens (0), or why it does not (-errno). */
+	void (*listens)(const struct address *address, int error);
+};
+
+/* NULL: no memory. */
+struct service *management_create(struct hub *hub, const struct management_settings *settings);
+
+#endif
