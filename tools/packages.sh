@@ -62,4 +62,4 @@ release_services() {
 }
 
 BUILD_PACKAGES='gcc libc6-dev cmake ninja-build pkg-config liburing-dev libwolfssl-dev libyaml-dev
-libc-ares-dev libjansson-dev zlib1g-dev liblz4-dev ?libipsec-mb-dev'
+libc-ares-dev libjansson-dev zlib1g-dev liblz4-dev libnghttp2-dev ?libipsec-mb-dev'
