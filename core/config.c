@@ -167,7 +167,8 @@ static const struct config_key keys[] = {
 	{"client", read_clients, 0, false},
 	{"batching", read_batching, FIELD(config, batching), false},
 	{"access", config_read_access, FIELD(config, access), false},
-	LATER("stats"), LATER("audit"), LATER("proxy"),
+	{"stats", config_read_stats, FIELD(config, stats), false},
+	LATER("audit"), LATER("proxy"),
 };
 
 static void read_all(struct config_reader *reader, const struct config_node *root)
@@ -177,6 +178,9 @@ static void read_all(struct config_reader *reader, const struct config_node *roo
 	struct config *config = reader->config;
 	config_read_mapping(reader, root, &table, config);
 	check_batching(reader, root);
+	config_check_stats(reader, root);
+	const struct config_node *access = config_node_find(root, "access");
+	config->access_given = access && access->count > 0;
 	if (!reader->errors->error_count && !config->gateway.enabled && !config->client_count)
 		config_fail(reader, root, "there is nothing to run: give a gateway, a client, or both");
 }
@@ -257,6 +261,8 @@ void config_fini(struct config *config)
 		config_linksocks_client_fini(&config->clients[i].linksocks);
 	}
 	config_linksocks_fini(&gateway->linksocks);
+	secret_fini(&config->stats.token);
+	secret_fini(&config->stats.key_pem);
 	config_access_fini(&config->access);
 	config_blocks_free(&config->blocks);
 	*config = (struct config){0};

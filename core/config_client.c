@@ -91,80 +91,24 @@ void config_read_reconnect(struct config_reader *reader, const struct config_nod
 			    (int)(duration_ms(before.min) / 1000), (int)(duration_ms(before.max) / 1000));
 }
 
-static void read_generation(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	static const char *const generations[] = {"auto", "1.5", "1.4", NULL};
-	int generation = config_choice(reader, node, generations);
-	if (generation == 2)
-		config_fail(reader, node, "generation 1.4 is not in this version");
-	else if (generation >= 0)
-		*(enum config_generation *)field = (enum config_generation)generation;
-}
-
-static void read_transport(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	static const char *const transports[] = {"tls", "wss", "http2", NULL};
-	int transport = config_choice(reader, node, transports);
-	if (transport > 0)
-		config_fail(reader, node, "transport %s is not in this version", transports[transport]);
-}
-
-static void read_plaintext(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	bool plaintext = false;
-	config_read_bool(reader, node, &plaintext);
-	if (plaintext)
-		config_fail(reader, node, "plaintext: true does not go with transport tls");
-}
-
-static void read_retries(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	uint64_t number;
-	if (config_number(reader, node, 1, 100, &number))
-		*(uint32_t *)field = (uint32_t)number;
-}
-
-static void read_links(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	uint64_t number;
-	if (config_number(reader, node, 1, CONFIG_LINKS_MAX, &number))
-		*(uint32_t *)field = (uint32_t)number;
-}
-
-static void read_proxies(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	struct config_client *client = field;
-	client->proxies = config_read_list(reader, node, sizeof(struct config_proxy), config_read_proxy,
-					   false, &client->proxy_count);
-	config_check_proxies(reader, node, client);
-}
-
-static void read_visitors(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	struct config_client *client = field;
-	client->visitors = config_read_list(reader, node, sizeof(struct config_visitor), config_read_visitor,
-					    false, &client->visitor_count);
-	config_check_visitors(reader, node, client);
-}
-
 /* The protocol was read before the table is. */
 void config_read_nothing(struct config_reader *reader, const struct config_node *node, void *field) {}
 
-static const struct config_key keys[] = {
-	CONFIG_CLIENT_KEYS,
-	{"transport", read_transport, 0, false},
-	{"auth_key", config_read_key, FIELD(config_client, auth_key), false},
-	{"auth_key_file", config_read_key_file, FIELD(config_client, auth_key), false},
-	{"generation", read_generation, FIELD(config_client, generation), false},
-	{"links", read_links, FIELD(config_client, links), false},
-	{"local_retries", read_retries, FIELD(config_client, local_retries), false},
-	{"local_retry_delay", config_read_span, FIELD(config_client, local_retry_delay), false},
-	{"proxies", read_proxies, 0, false},
-	{"visitors", read_visitors, 0, false},
-	{"upstream_proxy", config_read_via, FIELD(config_client, upstream_proxy), false},
-	{"plaintext", read_plaintext, 0, false},
-	LATER("resume"), LATER("path"), LATER("forwarders"),
-};
+void config_read_path(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	const char *text = config_scalar(reader, node);
+	if (!text)
+		return;
+	bool good = text[0] == '/' && strlen(text) <= CONFIG_PATH_MAX;
+	for (const char *at = text; good && *at; at++)
+		good = (uint8_t)*at > 0x20 && (uint8_t)*at < 0x7f && *at != '#';
+	if (good)
+		*(const char **)field = config_text(reader, text);
+	else
+		config_fail(reader, node,
+			    "%s must begin with / and have at most %d bytes without blanks and #", node->key,
+			    CONFIG_PATH_MAX);
+}
 
 const char *const config_client_foreign[] = {
     /* anyproxy */
@@ -232,12 +176,42 @@ const char *const config_client_foreign[] = {
     NULL,
 };
 
+/* In clear there is nothing that these could check, and who gives them believes that there is. */
+void config_check_plaintext(struct config_reader *reader, const struct config_node *node,
+			    const struct config_client *client, const char *secret)
+{
+	static const char *const tls_only[] = {"gateway_tls_cert", "gateway_tls_pin", "client_cert",
+					       "client_key"};
+	const struct config_node *plaintext = config_node_find(node, "plaintext");
+	if (!client->plaintext)
+		return;
+	for (size_t i = 0; i < COUNT_OF(tls_only); i++) {
+		const struct config_node *key = config_node_find(node, tls_only[i]);
+		if (key)
+			config_fail_key(reader, key, "%s does not go with plaintext: true", key->key);
+	}
+	for (size_t i = 0; i < client->gateway_count; i++) {
+		const char *host = client->gateways[i].host;
+		struct address literal;
+		if (!host || strcmp(host, "localhost") == 0 ||
+		    (address_of_literal(&literal, host, 1) && address_is_loopback(&literal)))
+			continue;
+		config_warn(reader, plaintext, "plaintext: %s and traffic go to %.100s in clear", secret,
+			    host);
+		return;
+	}
+}
+
+/* Everything that some protocol's client knows. */
+static const struct config_key keys[] = {
+	CONFIG_CLIENT_KEYS, LATER("upstream_proxy"), LATER("plaintext"), LATER("resume"),
+};
+
 static const struct config_table table = {
 	.name = "client",
 	.keys = keys,
 	.count = COUNT_OF(keys),
 	.foreign = config_client_foreign,
-	.foreign_text = "does not belong to protocol tls-tunnel",
 };
 
 /* Of a client that asks for a protocol that is not spoken yet, only keys that nobody knows are wrong. */
@@ -260,31 +234,23 @@ static bool is_spoken(struct config_reader *reader, const struct config_node *no
 	return choice >= 0 && choice <= PROTOCOL_LINKSOCKS;
 }
 
-static void check_files(struct config_reader *reader, const struct config_node *node)
+void config_check_pair(struct config_reader *reader, const struct config_node *node, const char *cert_name,
+		       const char *key_name)
 {
-	const struct config_node *cert = config_node_find(node, "client_cert");
-	const struct config_node *key = config_node_find(node, "client_key");
-	const struct config_node *anchor = config_node_find(node, "gateway_tls_cert");
+	const struct config_node *cert = config_node_find(node, cert_name);
+	const struct config_node *key = config_node_find(node, key_name);
 	if (cert && !key)
-		config_fail_key(reader, cert, "client_cert needs client_key beside it");
+		config_fail_key(reader, cert, "%s needs %s beside it", cert_name, key_name);
 	if (key && !cert)
-		config_fail_key(reader, key, "client_key needs client_cert beside it");
-	if (anchor && config_node_find(node, "gateway_tls_pin"))
-		config_warn(reader, anchor, "gateway_tls_cert has no effect: gateway_tls_pin alone decides");
+		config_fail_key(reader, key, "%s needs %s beside it", key_name, cert_name);
 }
 
-static void read_tls_tunnel(struct config_reader *reader, const struct config_node *node,
-			    struct config_client *client)
+static void check_files(struct config_reader *reader, const struct config_node *node)
 {
-	config_read_mapping(reader, node, &table, client);
-	if (!config_node_find(node, "auth_key") && !config_node_find(node, "auth_key_file"))
-		config_fail(reader, node, "auth_key is missing in client");
-	if (!config_node_find(node, "proxies") && !config_node_find(node, "visitors"))
-		config_fail(reader, node, "client has nothing to do: proxies and visitors are both missing");
-	else if (!client->proxy_count && !client->visitor_count && !reader->errors->error_count)
-		config_fail(reader, node, "client has nothing to do: proxies and visitors are both empty");
-	if (!config_node_find(node, "upstream_proxy"))
-		config_environment_via(reader, node, client);
+	const struct config_node *anchor = config_node_find(node, "gateway_tls_cert");
+	config_check_pair(reader, node, "client_cert", "client_key");
+	if (anchor && config_node_find(node, "gateway_tls_pin"))
+		config_warn(reader, anchor, "gateway_tls_cert has no effect: gateway_tls_pin alone decides");
 }
 
 void config_read_client(struct config_reader *reader, const struct config_node *node, void *field)
@@ -293,8 +259,6 @@ void config_read_client(struct config_reader *reader, const struct config_node *
 	*client = (struct config_client){
 		.reconnect = {.enabled = true, .min = DURATION_S(5), .max = DURATION_S(60)},
 		.links = 1,
-		.local_retries = 3,
-		.local_retry_delay = DURATION_S(1),
 	};
 	if (node->kind != CONFIG_MAPPING) {
 		if (node->kind != CONFIG_REFUSED)
@@ -309,6 +273,6 @@ void config_read_client(struct config_reader *reader, const struct config_node *
 	if (client->protocol == PROTOCOL_LINKSOCKS)
 		config_read_linksocks_client(reader, node, client);
 	else
-		read_tls_tunnel(reader, node, client);
+		config_read_tls_tunnel_client(reader, node, client);
 	check_files(reader, node);
 }

@@ -51,48 +51,52 @@ static void read_sources(struct config_reader *reader, const struct config_node 
 	config_read_mapping(reader, node, &table, field);
 }
 
-static void read_transport(struct config_reader *reader, const struct config_node *node, void *field)
+static void read_proxy_protocol(struct config_reader *reader, const struct config_node *node, void *field)
 {
-	static const char *const transports[] = {"tls", "wss", "http2", NULL};
-	int transport = config_choice(reader, node, transports);
-	if (transport > 0)
-		config_fail(reader, node, "%s is not in this version", transports[transport]);
+	static const char *const choices[] = {"off", "accept", NULL};
+	int choice = config_choice(reader, node, choices);
+	if (choice >= 0)
+		*(bool *)field = choice == 1;
 }
 
-static void read_transports(struct config_reader *reader, const struct config_node *node, void *field)
+static void read_trusted(struct config_reader *reader, const struct config_node *node, void *field)
 {
-	size_t count;
-	bool *given = field;
-	config_read_list(reader, node, 1, read_transport, false, &count);
-	*given = count > 0;
-	if (node->kind == CONFIG_LIST && !count)
-		config_fail(reader, node, "transports must name at least one: [tls]");
-}
-
-/* What this version checks and then needs no longer. */
-struct tls_tunnel {
-	struct config_gateway *gateway;
-	struct secret auth_key;
-	bool transports, legacy, allow_forward;
-};
-
-static void read_tls_tunnel(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	static const struct config_key keys[] = {
-		{"auth_key", config_read_key, FIELD(tls_tunnel, auth_key), false},
-		{"auth_key_file", config_read_key_file, FIELD(tls_tunnel, auth_key), false},
-		{"transports", read_transports, FIELD(tls_tunnel, transports), false},
-		{"legacy", config_read_false, FIELD(tls_tunnel, legacy), false},
-		{"allow_forward", config_read_false, FIELD(tls_tunnel, allow_forward), false},
-		LATER("rate_limit"),
-	};
-	static const struct config_table table = {
-	    .name = "tls_tunnel", .keys = keys, .count = COUNT_OF(keys)};
 	struct config_gateway *gateway = field;
-	struct tls_tunnel section = {.gateway = gateway};
-	config_read_mapping(reader, node, &table, &section);
-	secret_fini(&gateway->auth_key);
-	gateway->auth_key = section.auth_key;
+	gateway->trusted_proxies = config_read_list(reader, node, sizeof(struct cidr), config_read_cidr,
+						    false, &gateway->trusted_proxy_count);
+}
+
+/* A name as a ClientHello has it, in lower case, or *.NAME. */
+static void read_server_name(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	const char *text = config_scalar(reader, node);
+	char name[HOST_SIZE];
+	struct address literal;
+	if (!text)
+		return;
+	text_copy(name, sizeof name, slice_of(text));
+	char *host = name + (strncmp(name, "*.", 2) == 0 ? 2 : 0);
+	size_t size = strlen(host);
+	bool good = size && strlen(text) < sizeof name && host[0] != '.' && host[size - 1] != '.' &&
+		    !strstr(host, "..") && !address_of_literal(&literal, host, 1);
+	for (char *at = host; good && *at; at++) {
+		bool upper = *at >= 'A' && *at <= 'Z';
+		*at = (char)(upper ? *at - 'A' + 'a' : *at);
+		good = (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || strchr("-_.", *at);
+	}
+	if (good)
+		*(const char **)field = config_text(reader, name);
+	else
+		config_fail(reader, node,
+			    "%s must be names such as gateway.example.com or *.example.com, not %.60s",
+			    node->key, text);
+}
+
+static void read_server_names(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	struct config_gateway *gateway = field;
+	gateway->server_names = config_read_list(reader, node, sizeof(const char *), read_server_name, false,
+						 &gateway->server_name_count);
 }
 
 static void read_ports(struct config_reader *reader, const struct config_node *node, void *field)
@@ -155,12 +159,15 @@ static const struct config_key keys[] = {
 	{"tls_key", config_read_text, FIELD(config_gateway, tls_key), false},
 	{"tls_client_ca", config_read_text, FIELD(config_gateway, tls_client_ca), false},
 	{"tls_min_version", read_tls_version, FIELD(config_gateway, tls12), false},
+	{"tls_server_names", read_server_names, 0, false},
+	{"behind_proxy", config_read_bool, FIELD(config_gateway, behind_proxy), false},
+	{"proxy_protocol", read_proxy_protocol, FIELD(config_gateway, proxy_protocol), false},
+	{"trusted_proxies", read_trusted, 0, false},
 	{"sources", read_sources, 0, false},
-	{"tls_tunnel", read_tls_tunnel, 0, false},
+	{"tls_tunnel", config_read_tls_tunnel, 0, false},
 	{"clients", read_identities, 0, false},
 	{"allow_origins", read_origins, 0, false},
 	{"linksocks", config_read_linksocks, FIELD(config_gateway, linksocks), false},
-	LATER("behind_proxy"), LATER("proxy_protocol"), LATER("trusted_proxies"),
 	LATER("auth_hook"), LATER("auth_username"), LATER("auth_password"), LATER("auth_password_file"),
 	LATER("routes"), LATER("anyproxy"), LATER("panel"), LATER("ssh_relay"),
 };
@@ -185,16 +192,6 @@ static void check_identities(struct config_reader *reader, const struct config_n
 				config_fail(reader, entry, "this client's auth_key is another client's too");
 		}
 	}
-}
-
-static void check_files(struct config_reader *reader, const struct config_node *node)
-{
-	const struct config_node *cert = config_node_find(node, "tls_cert");
-	const struct config_node *key = config_node_find(node, "tls_key");
-	if (cert && !key)
-		config_fail_key(reader, cert, "tls_cert needs tls_key beside it");
-	if (key && !cert)
-		config_fail_key(reader, key, "tls_key needs tls_cert beside it");
 }
 
 static bool is_same_place(const struct address *a, const struct address *b)
@@ -230,13 +227,19 @@ void config_read_gateway(struct config_reader *reader, const struct config_node 
 	gateway->enabled = true;
 	gateway->listen_addr = (struct address){.family = ADDRESS_ANY, .port = 8443};
 	gateway->public = true;
+	gateway->transports = (1u << TRANSPORT_COUNT) - 1;
+	gateway->legacy = true;
 	config_read_mapping(reader, node, &table, gateway);
 	/* A gateway for LinkSocks alone needs no key of TLS Tunnel, and makes none. */
 	gateway->tls_tunnel =
 	    gateway->public && (!gateway->linksocks.enabled || config_node_find(node, "tls_tunnel") ||
 				gateway->identity_count);
 	check_listeners(reader, node, gateway);
-	check_files(reader, node);
+	config_check_pair(reader, node, "tls_cert", "tls_key");
+	config_check_behind_proxy(reader, node, gateway);
+	if (gateway->proxy_protocol && !gateway->trusted_proxy_count)
+		config_fail(reader, config_node_find(node, "proxy_protocol"),
+			    "proxy_protocol: accept needs trusted_proxies: whose header is believed");
 	check_identities(reader, node, gateway);
 	const struct config_node *ca = config_node_find(node, "tls_client_ca");
 	if (ca && gateway->tls12)

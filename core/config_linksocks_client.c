@@ -3,22 +3,6 @@
 
 #define FIELD(name) offsetof(struct config_client, name)
 
-static void read_path(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	const char *text = config_scalar(reader, node);
-	if (!text)
-		return;
-	bool good = text[0] == '/' && strlen(text) <= CONFIG_PATH_MAX;
-	for (const char *at = text; good && *at; at++)
-		good = (uint8_t)*at > 0x20 && (uint8_t)*at < 0x7f && *at != '#';
-	if (good)
-		*(const char **)field = config_text(reader, text);
-	else
-		config_fail(reader, node,
-			    "%s must begin with / and have at most %d bytes without blanks and #", node->key,
-			    CONFIG_PATH_MAX);
-}
-
 static void read_threads(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	uint64_t number;
@@ -83,7 +67,7 @@ static const struct config_key keys[] = {
 	{"upstream_proxy", config_read_via, FIELD(upstream_proxy), false},
 	{"plaintext", config_read_bool, FIELD(plaintext), false},
 	{"resume", read_resume, 0, false},
-	{"path", read_path, FIELD(linksocks.path), false},
+	{"path", config_read_path, FIELD(linksocks.path), false},
 	{"compression_threshold", config_read_size, FIELD(linksocks.compression_threshold), false},
 	{"connect_timeout", config_read_duration, FIELD(linksocks.connect_timeout), false},
 	{"token", read_token, FIELD(linksocks), false},
@@ -96,31 +80,6 @@ static const struct config_key keys[] = {
 	{"fast_open", config_read_bool, FIELD(linksocks.fast_open), false},
 	{"target_proxy", config_read_via, FIELD(linksocks.target_proxy), false},
 };
-
-/* In clear there is nothing that these could check, and who gives them believes that there is. */
-static void check_plaintext(struct config_reader *reader, const struct config_node *node,
-			    const struct config_client *client)
-{
-	static const char *const tls_only[] = {"gateway_tls_cert", "gateway_tls_pin", "client_cert",
-					       "client_key"};
-	const struct config_node *plaintext = config_node_find(node, "plaintext");
-	if (!client->plaintext)
-		return;
-	for (size_t i = 0; i < COUNT_OF(tls_only); i++) {
-		const struct config_node *key = config_node_find(node, tls_only[i]);
-		if (key)
-			config_fail_key(reader, key, "%s does not go with plaintext: true", key->key);
-	}
-	for (size_t i = 0; i < client->gateway_count; i++) {
-		const char *host = client->gateways[i].host;
-		struct address literal;
-		if (!host || strcmp(host, "localhost") == 0 ||
-		    (address_of_literal(&literal, host, 1) && address_is_loopback(&literal)))
-			continue;
-		config_warn(reader, plaintext, "plaintext: token and traffic go to %.100s in clear", host);
-		return;
-	}
-}
 
 /* What has no effect on this side. */
 static void check_side(struct config_reader *reader, const struct config_node *node,
@@ -165,7 +124,7 @@ void config_read_linksocks_client(struct config_reader *reader, const struct con
 	config_read_mapping(reader, node, &table, client);
 	if (linksocks->anonymous && !secret_set(&linksocks->token, slice_of("anonymous")))
 		reader->no_memory = true;
-	check_plaintext(reader, node, client);
+	config_check_plaintext(reader, node, client, "token");
 	check_side(reader, node, linksocks);
 	if (!config_node_find(node, "upstream_proxy"))
 		config_environment_via(reader, node, client);

@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #define FIELD(type, name) offsetof(struct type, name)
-#define LATER(name) {name, NULL, 0, false}
 
 static void read_type(struct config_reader *reader, const struct config_node *node, void *field)
 {
@@ -15,12 +14,19 @@ static void read_type(struct config_reader *reader, const struct config_node *no
 		*(const char **)field = types[type];
 }
 
-/* `proxy_type` is the protocol's own word for `type`. */
-static void check_type(struct config_reader *reader, const struct config_node *node)
+void config_check_type(struct config_reader *reader, const struct config_node *node)
 {
 	const struct config_node *twin = config_node_find(node, "proxy_type");
 	if (twin && config_node_find(node, "type"))
 		config_fail_key(reader, twin, "give type or proxy_type, not both");
+}
+
+static void read_header(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	static const char *const headers[] = {"off", "v1", "v2", NULL};
+	int header = config_choice(reader, node, headers);
+	if (header >= 0)
+		*(enum config_proxy_header *)field = (enum config_proxy_header)header;
 }
 
 void config_read_proxy(struct config_reader *reader, const struct config_node *node, void *field)
@@ -33,14 +39,14 @@ void config_read_proxy(struct config_reader *reader, const struct config_node *n
 		{"publish_port", config_read_port, FIELD(config_proxy, publish_port), true},
 		{"local_addr", config_read_host, FIELD(config_proxy, local.host), false},
 		{"local_port", config_read_port, FIELD(config_proxy, local.port), true},
-		LATER("proxy_protocol"),
+		{"proxy_protocol", read_header, FIELD(config_proxy, proxy_protocol), false},
 	};
 	static const struct config_table table = {.name = "proxies", .keys = keys, .count = COUNT_OF(keys)};
 	struct config_proxy *proxy = field;
 	*proxy =
 	    (struct config_proxy){.type = "tcp", .publish_addr = "0.0.0.0", .local = {.host = "127.0.0.1"}};
 	config_read_mapping(reader, node, &table, proxy);
-	check_type(reader, node);
+	config_check_type(reader, node);
 }
 
 static bool is_same_text(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }
@@ -72,10 +78,21 @@ void config_check_proxies(struct config_reader *reader, const struct config_node
 			check_proxy_pair(reader, entry, &client->proxies[i], &client->proxies[j]);
 }
 
+bool config_make_bind(struct config_reader *reader, const struct config_node *node,
+		      const struct config_bind *bind, struct address *address)
+{
+	const char *addr = strcmp(bind->addr, "localhost") == 0 ? "127.0.0.1" : bind->addr;
+	const struct config_node *place = config_node_find(node, "bind_addr");
+	if (address_of_literal(address, addr, bind->port))
+		return true;
+	config_fail(reader, place ? place : node, "bind_addr must be an address of this machine, not %.60s",
+		    addr);
+	return false;
+}
+
 struct visitor_fields {
 	struct config_visitor visitor;
-	const char *bind_addr;
-	uint16_t bind_port;
+	struct config_bind bind;
 };
 
 void config_read_visitor(struct config_reader *reader, const struct config_node *node, void *field)
@@ -85,18 +102,14 @@ void config_read_visitor(struct config_reader *reader, const struct config_node 
 		{"type", read_type, FIELD(visitor_fields, visitor.type), false},
 		{"proxy_type", read_type, FIELD(visitor_fields, visitor.type), false},
 		{"publish_port", config_read_port, FIELD(visitor_fields, visitor.publish_port), true},
-		{"bind_addr", config_read_host, FIELD(visitor_fields, bind_addr), false},
-		{"bind_port", config_read_port, FIELD(visitor_fields, bind_port), true},
+		{"bind_addr", config_read_host, FIELD(visitor_fields, bind.addr), false},
+		{"bind_port", config_read_port, FIELD(visitor_fields, bind.port), true},
 	};
 	static const struct config_table table = {.name = "visitors", .keys = keys, .count = COUNT_OF(keys)};
-	struct visitor_fields fields = {.visitor = {.type = "tcp"}, .bind_addr = "127.0.0.1"};
+	struct visitor_fields fields = {.visitor = {.type = "tcp"}, .bind = {.addr = "127.0.0.1"}};
 	config_read_mapping(reader, node, &table, &fields);
-	check_type(reader, node);
-	const char *addr = strcmp(fields.bind_addr, "localhost") == 0 ? "127.0.0.1" : fields.bind_addr;
-	const struct config_node *place = config_node_find(node, "bind_addr");
-	if (!address_of_literal(&fields.visitor.bind, addr, fields.bind_port))
-		config_fail(reader, place ? place : node,
-			    "bind_addr must be an address of this machine, not %.60s", addr);
+	config_check_type(reader, node);
+	config_make_bind(reader, node, &fields.bind, &fields.visitor.bind);
 	*(struct config_visitor *)field = fields.visitor;
 }
 
@@ -127,6 +140,10 @@ static size_t collect(const struct config_node *node, const struct config_client
 		bindings[count++] = (struct binding){&client->linksocks.socks_addr, node};
 	for (size_t i = 0; i < client->visitor_count && entry; i++, entry = entry->next)
 		bindings[count++] = (struct binding){&client->visitors[i].bind, entry};
+	list = config_node_find(node, "forwarders");
+	entry = list ? list->first : NULL;
+	for (size_t i = 0; i < client->forwarder_count && entry; i++, entry = entry->next)
+		bindings[count++] = (struct binding){&client->forwarders[i].bind, entry};
 	return count;
 }
 
@@ -135,8 +152,8 @@ void config_check_clients(struct config_reader *reader, const struct config_node
 	const struct config *config = reader->config;
 	size_t count = 0, total = 0;
 	for (size_t i = 0; i < config->client_count; i++)
-		total += config->clients[i].visitor_count + 1;
-	if (!total || total > CONFIG_LIST_MAX)
+		total += config->clients[i].visitor_count + config->clients[i].forwarder_count + 1;
+	if (!total || total > 2 * CONFIG_LIST_MAX)
 		return;
 	struct binding *bindings = config_alloc(&reader->blocks, total * sizeof *bindings);
 	if (!bindings) {
@@ -151,7 +168,7 @@ void config_check_clients(struct config_reader *reader, const struct config_node
 			if (bindings[i].address->port &&
 			    address_is_equal(bindings[i].address, bindings[j].address))
 				config_fail(reader, bindings[i].node,
-					    "two visitors or SOCKS5 listeners are on port %u of the same "
-					    "address",
+					    "two visitors, forwarders or SOCKS5 listeners are on port %u "
+					    "of the same address",
 					    bindings[i].address->port);
 }

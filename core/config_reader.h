@@ -120,7 +120,6 @@ config_read_fn config_read_endpoint; /* struct config_endpoint */
 config_read_fn config_read_cidr;     /* struct cidr */
 config_read_fn config_read_ports;    /* struct port_range */
 config_read_fn config_read_name;     /* const char *: of a proxy or visitor */
-config_read_fn config_read_false;    /* bool: true is not in this version */
 
 /* The scalar's text; NULL, reported, when the node is no scalar or says nothing. */
 const char *config_scalar(struct config_reader *reader, const struct config_node *node);

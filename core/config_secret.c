@@ -1,13 +1,14 @@
 /* core/config_secret.c - keys, tokens and passwords, as values and from files; see config_sections.h. */
 #include "core/config_sections.h"
 
-enum secret_kind { SECRET_KEY, SECRET_TOKEN, SECRET_PASSWORD, SECRET_API_KEY };
+enum secret_kind { SECRET_KEY, SECRET_TOKEN, SECRET_PASSWORD, SECRET_API_KEY, SECRET_BEARER };
 
 static const struct { size_t min, max; } sizes[] = {
 	[SECRET_KEY] = {CONFIG_KEY_MIN, CONFIG_KEY_MAX},
 	[SECRET_TOKEN] = {1, CONFIG_TOKEN_MAX},
 	[SECRET_PASSWORD] = {1, CONFIG_PASSWORD_MAX},
 	[SECRET_API_KEY] = {1, CONFIG_KEY_MAX},
+	[SECRET_BEARER] = {CONFIG_KEY_MIN, CONFIG_KEY_MAX},
 };
 
 static bool is_anonymous(struct slice bytes) { return slice_is(bytes, "anonymous"); }
@@ -28,12 +29,12 @@ static void set(struct config_reader *reader, const struct config_node *node, en
 	size_t min = sizes[kind].min, max = sizes[kind].max;
 	if (bytes.size < min || bytes.size > max)
 		config_fail(reader, node, "%s must have %zu to %zu bytes, not %zu%s", node->key, min, max,
-			    bytes.size, kind == SECRET_KEY ? "; `tunnel token` makes a good one" : "");
+			    bytes.size, min == CONFIG_KEY_MIN ? "; `tunnel token` makes a good one" : "");
 	else if (!config_is_utf8(bytes) || memchr(bytes.at, 0, bytes.size))
 		config_fail(reader, node, "%s must be UTF-8 text without zero bytes", node->key);
 	else if (kind == SECRET_TOKEN && is_anonymous(bytes))
 		config_fail(reader, node, "%s: the word anonymous is reserved", node->key);
-	else if (kind == SECRET_API_KEY && !is_field(bytes))
+	else if (kind >= SECRET_API_KEY && !is_field(bytes))
 		config_fail(reader, node, "%s must be printable ASCII without blanks at its ends", node->key);
 	else if (!secret_set(secret, bytes))
 		reader->no_memory = true;
@@ -117,6 +118,16 @@ void config_read_api_key(struct config_reader *reader, const struct config_node 
 void config_read_api_key_file(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	read_file(reader, node, SECRET_API_KEY, field);
+}
+
+void config_read_bearer(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	read_value(reader, node, SECRET_BEARER, field);
+}
+
+void config_read_bearer_file(struct config_reader *reader, const struct config_node *node, void *field)
+{
+	read_file(reader, node, SECRET_BEARER, field);
 }
 
 void config_read_user(struct config_reader *reader, const struct config_node *node, void *field)

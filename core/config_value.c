@@ -91,14 +91,6 @@ void config_read_bool(struct config_reader *reader, const struct config_node *no
 		*(bool *)field = choice == 1;
 }
 
-void config_read_false(struct config_reader *reader, const struct config_node *node, void *field)
-{
-	config_read_bool(reader, node, field);
-	if (*(bool *)field)
-		config_fail(reader, node, "%s: true is not in this version", node->key);
-	*(bool *)field = false;
-}
-
 static const struct unit {
 	const char *name;
 	uint64_t size;

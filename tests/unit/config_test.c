@@ -71,6 +71,7 @@ static void load(struct config *config, const char *text)
 #define CLIENT "client: {protocol: tls-tunnel, gateway_addr: 'g:1', auth_key: 0123456789abcdef, "
 #define LINKSOCKS "gateway: {linksocks: {tokens: [{token: a, type: forward}], "
 #define SOCKS "client: {protocol: linksocks, gateway_addr: 'g:1', "
+#define FORWARD "forwarders: [{name: f, type: socks5, bind_port: 3"
 #define VISIT "visitors: [{name: n, publish_port: 1, bind_port: 2}]"
 
 static void defaults_of_a_gateway(void **state)
@@ -353,7 +354,7 @@ static void the_environment_names_a_proxy(void **state)
 			fail_msg("%s: not %u", cases[i].gateway, cases[i].port);
 	assert_int_equal(proxied("'a.example:1'", true, ", upstream_proxy: ''"), 0);
 	assert_int_equal(proxied("'a.example:1'", true, ", upstream_proxy: 'http://b'"), 8080);
-	/* TLS Tunnel is always TLS */
+	/* TLS Tunnel is TLS unless it is asked not to be */
 	struct config tunnel;
 	load(&tunnel, "client:\n  - {protocol: tls-tunnel, gateway_addr: 'a.example:1', auth_key: "
 		      "0123456789abcdef, " VISIT "}\n"
@@ -375,6 +376,109 @@ static void the_environment_names_a_proxy(void **state)
 	assert_null(strstr(text, "canary"));
 	config_fini(&config);
 	environment = NULL;
+}
+
+static void everything_of_a_tls_tunnel_gateway(void **state)
+{
+	struct config config;
+	load(&config, "gateway:\n");
+	assert_int_equal(config.gateway.transports, 7);
+	assert_true(config.gateway.legacy);
+	assert_false(config.gateway.allow_forward || config.gateway.behind_proxy ||
+		     config.gateway.proxy_protocol || config.access_given || config.stats.enabled);
+	assert_int_equal(config.gateway.rate_limit.requests_per_second, 0);
+	config_fini(&config);
+	load(&config, "access: {allow: [10.0.0.0/8]}\ngateway:\n  listen_addr: '127.0.0.1:1'\n"
+		      "  behind_proxy: true\n  proxy_protocol: accept\n"
+		      "  trusted_proxies: [10.0.0.0/8, '::1']\n"
+		      "  tls_tunnel: {transports: [http2, wss, wss], legacy: false, allow_forward: true,\n"
+		      "    rate_limit: {requests_per_second: 100, burst_size: 200}}\n");
+	const struct config_gateway *gateway = &config.gateway;
+	assert_int_equal(gateway->transports, 1 << TRANSPORT_HTTP2 | 1 << TRANSPORT_WSS);
+	assert_false(gateway->legacy);
+	assert_true(gateway->allow_forward && gateway->behind_proxy && gateway->proxy_protocol &&
+		    config.access_given);
+	assert_int_equal(gateway->trusted_proxy_count, 2);
+	assert_int_equal(gateway->rate_limit.requests_per_second, 100);
+	assert_int_equal(gateway->rate_limit.burst_size, 200);
+	config_fini(&config);
+	load(&config, "access:\n"
+		      "gateway: {tls_server_names: [Gateway.Example.com, '*.b.example', localhost]}");
+	assert_false(config.access_given);
+	assert_int_equal(config.gateway.server_name_count, 3);
+	assert_string_equal(config.gateway.server_names[0], "gateway.example.com");
+	assert_string_equal(config.gateway.server_names[1], "*.b.example");
+	config_fini(&config);
+}
+
+static void everything_of_statistics(void **state)
+{
+	struct config config;
+	load(&config, "gateway:\nstats: {listen_addr: '127.0.0.1:9090'}\n");
+	assert_true(config.stats.enabled);
+	assert_false(secret_is_set(&config.stats.token));
+	assert_int_equal(config.stats.listen_addr.port, 9090);
+	config_fini(&config);
+	load(&config, "gateway:\nstats: {listen_addr: 'unix:/run/t'}\n");
+	assert_int_equal(config.stats.listen_addr.family, ADDRESS_UNIX);
+	config_fini(&config);
+	load(&config, "gateway:\nstats: {listen_addr: ':9090', token_file: key, tls_cert: c, tls_key: k}\n");
+	assert_true(secret_is_equal(&config.stats.token, slice_of(key16)));
+	assert_string_equal(config.stats.tls_cert, "c");
+	assert_string_equal(config.stats.tls_key, "k");
+	config_fini(&config);
+}
+
+static void everything_of_a_forwarding_client(void **state)
+{
+	struct config config;
+	load(&config,
+	     CLIENT "transport: wss, path: /tunnel/?a=b, generation: 1.4.y, forwarders: [\n"
+		    "{name: out, type: socks5, bind_port: 1081},\n"
+		    "{name: web, proxy_type: http, bind_addr: localhost, bind_port: 1082, routing: {\n"
+		    "  direct_domains: ['*.lan', .corp, host], proxy_domains: [example.com],\n"
+		    "  direct_ips: [10.0.0.0/8, '::1'], proxy_ips: [0.0.0.0/0], default_strategy: reject}},\n"
+		    "{name: all, type: http, bind_addr: '::1', bind_port: 1082, routing: {}}],\n"
+		    "proxies: [{name: a, publish_port: 1, local_port: 2, proxy_protocol: v1},\n"
+		    "  {name: b, publish_port: 2, local_port: 2, proxy_protocol: v2},\n"
+		    "  {name: c, publish_port: 3, local_port: 2, proxy_protocol: off}]}");
+	const struct config_client *client = &config.clients[0];
+	assert_int_equal(client->transport, TRANSPORT_WSS);
+	assert_string_equal(client->path, "/tunnel/?a=b");
+	assert_int_equal(client->generation, GENERATION_14Y);
+	assert_int_equal(client->forwarder_count, 3);
+	const struct config_forwarder *forwarder = client->forwarders;
+	assert_string_equal(forwarder->name, "out");
+	assert_int_equal(forwarder->type, FORWARDER_SOCKS5);
+	assert_int_equal(forwarder->bind.port, 1081);
+	assert_false(forwarder->routed);
+	forwarder++;
+	assert_int_equal(forwarder->type, FORWARDER_HTTP);
+	assert_int_equal(forwarder->bind.family, ADDRESS_IPV4);
+	assert_true(forwarder->routed);
+	assert_int_equal(forwarder->routing.direct_domain_count, 3);
+	assert_string_equal(forwarder->routing.direct_domains[1], ".corp");
+	assert_string_equal(forwarder->routing.proxy_domains[0], "example.com");
+	assert_int_equal(forwarder->routing.direct_ip_count, 2);
+	assert_int_equal(forwarder->routing.proxy_ip_count, 1);
+	assert_int_equal(forwarder->routing.default_strategy, STRATEGY_REJECT);
+	assert_true(forwarder[1].routed);
+	assert_int_equal(forwarder[1].routing.default_strategy, STRATEGY_PROXY);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(client->proxies[i].proxy_protocol, (PROXY_HEADER_OFF + 1 + i) % 3);
+	config_fini(&config);
+	static const char *const generations[] = {"auto", "1.5", "1.4", "1.4.y", "1.0"};
+	for (int i = 0; i < 5; i++) {
+		char text[256];
+		snprintf(text, sizeof text, "%s generation: %s, transport: http2, plaintext: true, "
+			 "proxies: [{name: a, publish_port: 1, local_port: 2}]}", CLIENT, generations[i]);
+		load(&config, text);
+		assert_int_equal(config.clients[0].generation, i);
+		assert_int_equal(config.clients[0].transport, TRANSPORT_HTTP2);
+		assert_true(config.clients[0].plaintext);
+		assert_string_equal(config.clients[0].path, "/");
+		config_fini(&config);
+	}
 }
 
 static void pins_have_three_spellings(void **state)
@@ -410,6 +514,12 @@ static void warnings_do_not_fail(void **state)
 	    {"gateway: {linksocks: {tokens: [{token: a, type: reverse, socks_addr: ':1'}]}}",
 	     "anybody who reaches it"},
 	    {"gateway: {linksocks: {tokens: [{token: a, type: reverse}]}}", "nobody can use this"},
+	    {"gateway: {tls_tunnel: {rate_limit: {requests_per_second: 9, burst_size: 8}}}",
+	     "burst_size 8 is less than requests_per_second 9"},
+	    {"gateway: {behind_proxy: true}", "the port is in clear"},
+	    {CLIENT "transport: wss, plaintext: true, " VISIT "}", "key and traffic go to g in clear"},
+	    {CLIENT "generation: 1.4, " VISIT "}", "visitors do not work"},
+	    {CLIENT FORWARD ", bind_addr: 0.0.0.0}]}", "anybody who reaches bind_addr may use"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct config config;
@@ -535,6 +645,7 @@ static void no_error_shows_a_key(void **state)
 	    "gateway: {linksocks: {tokens: [{token: canary, type: forward}, "
 	    "{token: canary, type: forward}]}}",
 	    "gateway: {linksocks: {api_key: \"canary\\n\", tokens: [{token: anonymous, type: forward}]}}",
+	    "gateway:\nstats: {listen_addr: ':1', token: canary}",
 	    SOCKS "upstream_proxy: 'http://u:canary@a:b', token: [canary], socks5: {auth_password: canary}}",
 	};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -660,6 +771,9 @@ int main(void)
 		cmocka_unit_test(everything_of_a_linksocks_gateway),
 		cmocka_unit_test(everything_of_a_linksocks_client),
 		cmocka_unit_test(the_environment_names_a_proxy),
+		cmocka_unit_test(everything_of_a_tls_tunnel_gateway),
+		cmocka_unit_test(everything_of_statistics),
+		cmocka_unit_test(everything_of_a_forwarding_client),
 		cmocka_unit_test(pins_have_three_spellings),
 		cmocka_unit_test(warnings_do_not_fail),
 		cmocka_unit_test(environment_is_expanded),

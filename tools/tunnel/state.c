@@ -237,6 +237,8 @@ static bool load_gateway(struct config *config, char *why, size_t size)
 	if (gateway->tls_client_ca &&
 	    !read_pem(config, gateway->tls_client_ca, &gateway->client_ca_pem, why, size))
 		return false;
+	if (gateway->behind_proxy)
+		return !needs_key(gateway) || load_own_key(config, why, size);
 	if (gateway->tls_cert) {
 		if (!read_pem(config, gateway->tls_cert, &gateway->certificate_pem, why, size) ||
 		    !read_secret(gateway->tls_key, &gateway->key_pem, why, size))
@@ -247,9 +249,18 @@ static bool load_gateway(struct config *config, char *why, size_t size)
 	return !needs_key(gateway) || load_own_key(config, why, size);
 }
 
+static bool load_stats(struct config *config, char *why, size_t size)
+{
+	struct config_stats *stats = &config->stats;
+	return !stats->tls_cert || (read_pem(config, stats->tls_cert, &stats->certificate_pem, why, size) &&
+				    read_secret(stats->tls_key, &stats->key_pem, why, size));
+}
+
 bool state_load(struct config *config, char *why, size_t size)
 {
 	if (config->gateway.enabled && config->gateway.public && !load_gateway(config, why, size))
+		return false;
+	if (config->stats.enabled && !load_stats(config, why, size))
 		return false;
 	for (size_t i = 0; i < config->client_count; i++)
 		if (!load_client(config, &config->clients[i], why, size))
