@@ -321,6 +321,16 @@ static void deliver_end(struct channel *channel, const struct event *event)
 	channel_settle(channel);
 }
 
+/* The target lives as long as its channel. Of a conn's own it is whose the conn is. */
+static const struct target *keep_target(const struct session *session, const struct event *event)
+{
+	struct target *target = &event->channel->target;
+	*target = *event->target;
+	if (session->traits & TRAIT_CONN && !target->source.family)
+		target->source = session->target.source;
+	return target;
+}
+
 static enum status deliver_to_role(struct session *session, const struct event *event)
 {
 	if (session->slot_full)
@@ -331,10 +341,8 @@ static enum status deliver_to_role(struct session *session, const struct event *
 		session->ready = event->reason == REASON_OK;
 	session->slot = *event;
 	session->slot_full = true;
-	if (event->target && event->channel) {
-		event->channel->target = *event->target;
-		session->slot.target = &event->channel->target;
-	}
+	if (event->target && event->channel)
+		session->slot.target = keep_target(session, event);
 	if (event->kind == EVENT_OPEN && session->traits & TRAIT_CONN)
 		session->held = true;
 	list_push(&session->hub->delivered, &session->delivered_link);

@@ -64,7 +64,7 @@ struct session {
 	char why_text[WHY_TEXT_SIZE];
 	char peer[PEER_TEXT_SIZE];          /* for logs */
 	char tls[TLS_FACT_SIZE];            /* for logs: version, cipher and path; "" without TLS */
-	struct target target;               /* a published port's conn: what it opens */
+	struct target target; /* accepted: its source is the peer; of a published port: what it opens */
 	uint64_t tag;                       /* the listening's: for its role, what it listens for */
 	struct link channels, control;
 	struct link fresh, active;          /* channels that may speak: core/scheduler.c */

@@ -13,6 +13,11 @@ struct user_address {
 	uint8_t bytes[16];       /* network order */
 };
 
+/* Of a socket's peer; an IPv4 address inside IPv6 is the IPv4 address that it is. */
+struct user_address user_address_of(const struct address *address);
+/* ADDRESS_NONE where it is not known. */
+struct address user_address_to(const struct user_address *user);
+
 /* Where a channel is to lead: a host and port that the far end dials, or a published name and port. */
 struct target {
 	enum network network;

@@ -152,6 +152,8 @@ void stream_adopt_session(struct stream *stream, struct session *session)
 	stream->state = STREAM_OPEN;
 	stream->session = session;
 	session->stream = stream;
+	if (!stream->dialled)
+		session->target.source = user_address_of(&stream->peer);
 	if (!stream->proxied || !session->peer[0])
 		text_copy(session->peer, sizeof session->peer,
 			  slice_of(address_format(&stream->peer, text)));

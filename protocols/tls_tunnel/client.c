@@ -278,7 +278,7 @@ struct service *client_create(struct hub *hub, const struct client_settings *set
 	check(hub->service_count < SERVICES_MAX);
 	client->credentials =
 	    (struct credentials){.secret = secret_slice(&config->auth_key),
-				 .features = FEATURE_OURS | (count > 1 ? FEATURE_LINKS : 0)};
+				 .features = FEATURE_OURS | FEATURE_SOURCE | (count > 1 ? FEATURE_LINKS : 0)};
 	memcpy(client->credentials.instance, settings->instance, INSTANCE_SIZE);
 	for (uint32_t number = 0; number < count; number++)
 		if (worker_of_link(client, number) == hub->index)

@@ -19,7 +19,8 @@ enum {
 	CONTROL_LOGIN_MAX = 64 * 1024,		/* a peer that is not authenticated yet */
 	CONTROL_ITEMS_MAX = 10000,
 	CONTROL_UUID_SIZE = 37,
-	CONTROL_FEATURES = FEATURE_OURS | FEATURE_LINKS, /* what a server may answer that it has */
+	/* what a server may answer that it has */
+	CONTROL_FEATURES = FEATURE_OURS | FEATURE_LINKS | FEATURE_SOURCE,
 };
 
 enum exchange { EXCHANGE_NONE, EXCHANGE_ASKED, EXCHANGE_DONE };
@@ -73,6 +74,11 @@ static inline uint32_t control_size_max(const struct control *control)
 static inline bool control_is_ours(const struct control *control)
 {
 	return control->shown_by_peer & control->shown_by_us & FEATURE_OURS;
+}
+/* Headers of streams tell whose they are. */
+static inline bool control_has_source(const struct control *control)
+{
+	return control->shown_by_peer & control->shown_by_us & FEATURE_SOURCE;
 }
 
 /* protocols/tls_tunnel/control_words.c: names of features, levels and notes, both ways. */

@@ -2,7 +2,8 @@
  *
  * Opened by the server (proxy stream): u16 publish_port, no answer. Opened by the client (visitor stream):
  * u16 n, name of n bytes, u16 publish_port; the answer is 01, or 00 u16 n, text of n bytes, and RST. Its
- * bytes count for the windows.
+ * bytes count for the windows. Where both ends have shown `source`, either header goes on with u8 family
+ * (0: not known, 4, 6) and, unless that is 0, the user's address of 4 or 16 bytes and u16 port.
  */
 #include "protocols/tls_tunnel/tunnel.h"
 
@@ -34,9 +35,39 @@ static enum status deliver_open(struct session *session, struct channel *channel
 	return session_deliver(session, &event);
 }
 
+/* One byte of what follows the port; `at` counts from there. *over: it is complete. */
+static enum status hear_source(struct channel *channel, size_t at, uint8_t byte, bool *over)
+{
+	struct user_address *source = &channel->target.source;
+	size_t size = source->family == 4 ? 4 : 16;
+	if (at == 0) {
+		source->family = byte;
+		*over = byte == 0;
+		return byte == 0 || byte == 4 || byte == 6 ? STATUS_OK : STATUS_PROTOCOL;
+	}
+	if (at <= size)
+		source->bytes[at - 1] = byte;
+	else
+		source->port = (uint16_t)(source->port << 8 | byte);
+	*over = at == size + PORT_SIZE;
+	return STATUS_OK;
+}
+
+/* One byte of a header behind its name; `at` counts from there. *over: the header is complete. */
+static enum status hear_tail(struct tunnel *tunnel, struct channel *channel, size_t at, uint8_t byte,
+			     bool *over)
+{
+	if (at >= PORT_SIZE)
+		return hear_source(channel, at - PORT_SIZE, byte, over);
+	channel->target.port = (uint16_t)(channel->target.port << 8 | byte);
+	*over = at == PORT_SIZE - 1 && !control_has_source(&tunnel->control);
+	return STATUS_OK;
+}
+
 /* One byte of the header that the server reads. The name goes straight to where it is wanted. *over: the
  * dialogue is. */
-static enum status hear_name(struct session *session, struct channel *channel, uint8_t byte, bool *over)
+static enum status hear_name(struct session *session, struct tunnel *tunnel, struct channel *channel,
+			     uint8_t byte, bool *over)
 {
 	struct stream *stream = stream_of(channel);
 	struct target *target = &channel->target;
@@ -57,11 +88,12 @@ static enum status hear_name(struct session *session, struct channel *channel, u
 		*over = false;
 		return STATUS_OK;
 	}
-	target->port = (uint16_t)(target->port << 8 | byte);
-	if (stream->used < SIZE_SIZE + stream->size + PORT_SIZE) {
-		*over = false;
-		return STATUS_OK;
+	if (hear_tail(tunnel, channel, at - SIZE_SIZE - stream->size, byte, over) != STATUS_OK) {
+		*over = true;
+		return refuse(channel, false, REASON_PROTOCOL, NULL);
 	}
+	if (!*over)
+		return STATUS_OK;
 	target->host[stream->size] = 0;
 	if (!is_utf8(target->host))
 		return refuse(channel, false, REASON_PROTOCOL, NULL);
@@ -69,11 +101,13 @@ static enum status hear_name(struct session *session, struct channel *channel, u
 	return deliver_open(session, channel);
 }
 
-static enum status hear_port(struct session *session, struct channel *channel, uint8_t byte, bool *over)
+static enum status hear_port(struct session *session, struct tunnel *tunnel, struct channel *channel,
+			     uint8_t byte, bool *over)
 {
-	struct stream *stream = stream_of(channel);
-	channel->target.port = (uint16_t)(channel->target.port << 8 | byte);
-	*over = ++stream->used == PORT_SIZE;
+	if (hear_tail(tunnel, channel, stream_of(channel)->used++, byte, over) != STATUS_OK) {
+		*over = true;
+		return refuse(channel, false, REASON_PROTOCOL, NULL);
+	}
 	return *over ? deliver_open(session, channel) : STATUS_OK;
 }
 
@@ -134,9 +168,9 @@ enum status stream_decode(struct session *session, struct tunnel *tunnel, struct
 		if (verdict)
 			status = hear_verdict(session, tunnel, channel, byte, &over);
 		else if (session->client)
-			status = hear_port(session, channel, byte, &over);
+			status = hear_port(session, tunnel, channel, byte, &over);
 		else
-			status = hear_name(session, channel, byte, &over);
+			status = hear_name(session, tunnel, channel, byte, &over);
 	}
 	return status;
 }
@@ -184,6 +218,21 @@ void streams_expire(struct session *session, struct tunnel *tunnel, struct insta
 
 /* ---- saying ---- */
 
+static size_t source_size(const struct user_address *source)
+{
+	return source->family == 4 ? 1 + 4 + PORT_SIZE : source->family == 6 ? 1 + 16 + PORT_SIZE : 1;
+}
+
+static void put_source(uint8_t *at, const struct user_address *source)
+{
+	size_t size = source_size(source);
+	at[0] = source->family;
+	if (size == 1)
+		return;
+	memcpy(at + 1, source->bytes, size - 1 - PORT_SIZE);
+	put16(at + size - PORT_SIZE, source->port);
+}
+
 enum status stream_encode_open(struct session *session, struct tunnel *tunnel, const struct event *event,
 			       struct writer *writer)
 {
@@ -196,7 +245,9 @@ enum status stream_encode_open(struct session *session, struct tunnel *tunnel, c
 		session_end(session, REASON_LIMIT, "all stream ids have been used", true);
 		return STATUS_MORE;
 	}
-	size_t size = session->client ? SIZE_SIZE + name.size + PORT_SIZE : PORT_SIZE;
+	bool tells = control_has_source(&tunnel->control);
+	size_t size = (session->client ? SIZE_SIZE + name.size : 0) + PORT_SIZE;
+	size += tells ? source_size(&event->target->source) : 0;
 	writer_begin(writer, CHUNK_BINARY);
 	uint8_t *at = writer_room(writer, YAMUX_HEADER_SIZE + size);
 	yamux_encode(at, YAMUX_DATA, YAMUX_SYN, tunnel->next_id, (uint32_t)size);
@@ -207,6 +258,8 @@ enum status stream_encode_open(struct session *session, struct tunnel *tunnel, c
 		at += SIZE_SIZE + name.size;
 	}
 	put16(at, event->target->port);
+	if (tells)
+		put_source(at + PORT_SIZE, &event->target->source);
 	enum status status = writer_end(writer);
 	if (status != STATUS_OK)
 		return status;

@@ -282,7 +282,7 @@ def test_what_a_gateway_without_the_feature_hears(world):
     with server.accept() as session:
         params = json.loads(session.hear())["params"]
         assert list(params) == ["auth_key", "features", "instance", "link", "protocol_version"]
-        assert params["features"] == ["half-close", "links"] and params["link"] == 0
+        assert params["features"] == ["half-close", "source", "links"] and params["link"] == 0
     with server.accept(timeout=40) as session:
         session.admit()
         client.wait_line("takes one link of a client")

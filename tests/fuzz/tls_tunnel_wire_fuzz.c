@@ -27,13 +27,14 @@ static void log_in(int side)
 {
 	if (side == CLIENT) {
 		hear_text(side, 2,
-			  "{\"jsonrpc\":\"2.0\",\"result\":{\"features\":[\"half-close\"]},\"id\":1}");
+			  "{\"jsonrpc\":\"2.0\",\"result\":{\"features\":[\"half-close\",\"source\"]},"
+			  "\"id\":1}");
 		hear_text(side, 0, "{\"jsonrpc\":\"2.0\",\"result\":{\"rejected_proxies\":[]},\"id\":2}");
 		return;
 	}
 	hear_text(side, 1,
 		  "{\"jsonrpc\":\"2.0\",\"method\":\"authenticate\",\"params\":{\"auth_key\":\"k\","
-		  "\"features\":[\"half-close\"]}}");
+		  "\"features\":[\"half-close\",\"source\"]}}");
 	hear_text(side, 0, "{\"jsonrpc\":\"2.0\",\"method\":\"submit_config\",\"params\":{\"proxies\":[]}}");
 }
 
@@ -43,6 +44,7 @@ static void act(int side, uint8_t what)
 	switch (what % 8) {
 	case 0:
 		if (world.conn_count < CONNS_MAX / 2)
+			world.source.family = what & 64 ? 4 : what & 128 ? 6 : 0;
 			world_ask(side, "name", 80);
 		break;
 	case 1:
@@ -74,8 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	int side = bytes[0] & 1;
 	world_init(size);
-	world.script[side].credentials =
-	    (struct credentials){.secret = slice_of("key"), .features = bytes[0] >> 2 & 1};
+	world.script[side].credentials = (struct credentials){
+	    .secret = slice_of("key"), .features = bytes[0] & 4 ? FEATURE_OURS | FEATURE_SOURCE : 0};
 	world_open(side);
 	world_turn(false);
 	if (bytes[0] & 2)

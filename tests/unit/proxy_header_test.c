@@ -65,8 +65,6 @@ static const struct slice bads[] = {
     BYTES("PROXY UNKNOWNX\r\n"),
     BYTES("PROXY SCTP4 192.0.2.1 198.51.100.7 1 2\r\n"),
     BYTES("PROXY \r\n"),
-    BYTES("PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
-	  "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"),
     BYTES(SIGNATURE "\x11\x11\0\x0c"),
     BYTES(SIGNATURE "\x22\x11\0\x0c"),
     BYTES(SIGNATURE "\x21\x41\0\x0c"),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "core/log.h"
+#include "protocols/tls_tunnel/control.h"
 #include "tests/unit/wire_world.h"
 
 enum { LISTED_MAX = 24, USERS_MAX = 24, TURNS_MAX = 4000 };
@@ -132,7 +133,7 @@ static void handshake(void)
 			 world.link_text[SERVER], world.link_text[CLIENT]);
 	expect_line(SERVER, &(struct event){.kind = EVENT_AUTH, .credentials = &client->credentials});
 	struct credentials answered = server->credentials;
-	answered.features &= client->credentials.features ? FEATURE_OURS | FEATURE_LINKS : 0;
+	answered.features &= client->credentials.features ? CONTROL_FEATURES : 0;
 	expect_line(CLIENT, &(struct event){.kind = EVENT_AUTHED, .credentials = &answered});
 	expect_line(SERVER, &(struct event){.kind = EVENT_PUBLISH,
 					    .publications = client->publications,
@@ -231,6 +232,31 @@ static void assert_carried(const struct conn *from, const struct conn *to)
 			 to->shut ? " shut" : "");
 }
 
+/* Whose the question is travels where both ends have shown that they can. */
+static void assert_source(const struct conn *from, const struct conn *to)
+{
+	static const struct user_address unknown;
+	bool told = tls_tunnel_features(world.link[SERVER]) & tls_tunnel_features(world.link[CLIENT]) &
+		    FEATURE_SOURCE;
+	const struct user_address *expected = told ? &from->source : &unknown;
+	if (to->asks)
+		return;
+	assert_int_equal(to->source.family, expected->family);
+	assert_int_equal(to->source.port, expected->port);
+	assert_memory_equal(to->source.bytes, expected->bytes, sizeof expected->bytes);
+}
+
+static struct user_address some_source(void)
+{
+	struct user_address source = {.family = (uint8_t)(2 * chance(4))};
+	if (source.family == 2)
+		source.family = 0;
+	for (size_t i = 0; source.family && i < (source.family == 4 ? 4 : 16); i++)
+		source.bytes[i] = (uint8_t)chance(256);
+	source.port = source.family ? (uint16_t)chance(65536) : 0;
+	return source;
+}
+
 static bool all_gone(void)
 {
 	for (uint32_t i = 0; i < world.conn_count; i++)
@@ -258,6 +284,7 @@ static void relay(void)
 	for (uint64_t step = 0; step < steps; step++) {
 		if (world.conn_count < 2 * users && chance(4) == 0) {
 			side = both ? (int)chance(2) : side;
+			world.source = some_source();
 			world_ask(side, side == CLIENT ? some_text(1) : "",
 				  (uint16_t)(1000 + world.conn_count));
 			events++;
@@ -285,9 +312,12 @@ static void relay(void)
 	}
 	for (uint32_t i = 0; i < world.conn_count; i++) {
 		const struct conn *conn = &world.conns[i];
-		if (conn->peer)
+		if (conn->peer) {
 			assert_carried(conn, conn->peer);
-		else if (conn->asks && world.refuse_odd && conn->side == CLIENT && conn->why != REASON_LOST)
+			assert_source(conn, conn->peer);
+		}
+		bool refused = conn->asks && !conn->peer && world.refuse_odd && conn->side == CLIENT;
+		if (refused && conn->why != REASON_LOST)
 			assert_int_equal(conn->why, REASON_NOT_FOUND);
 	}
 }

@@ -31,6 +31,7 @@ struct conn {
 	struct conn *peer;	 /* at the other end, once it is dialled */
 	struct bytes in, out;
 	bool in_ended, shut, gone, refused;
+	struct user_address source; /* asker: whose it is; else whose it was said to be */
 	enum reason why;
 };
 
@@ -64,6 +65,7 @@ struct world {
 	uint64_t random;
 	bool chop;	 /* random pieces, budgets and failing slabs */
 	bool refuse_odd; /* a link's OPEN of an odd port is refused */
+	struct user_address source; /* of users that come */
 };
 
 static struct world world;
@@ -317,6 +319,7 @@ static inline void link_asks(struct session *session, const struct event *event)
 		return;
 	}
 	struct conn *conn = conn_create(session->client, false, &world_role, NULL);
+	conn->source = event->target->source;
 	session_open(conn->session);
 	check(channel_open(conn->session, event->channel->pair, event->target));
 	for (uint32_t i = 0; i < world.conn_count; i++) {
@@ -370,22 +373,16 @@ static inline void role_fill(struct session *session, struct event *event)
 		event->text = script->text;
 	if (event->kind == EVENT_AUTH || event->kind == EVENT_AUTHED)
 		event->credentials = &script->credentials;
-	if (event->kind == EVENT_PUBLISH) {
+	event->note = event->kind == EVENT_NOTE ? &script->note : NULL;
+	bool lists =
+	    event->note && (event->note->kind == NOTE_PARTIAL || event->note->kind == NOTE_ALL_REFUSED);
+	if (event->kind == EVENT_PUBLISH || lists) {
 		event->publications = script->publications;
 		event->publication_count = script->publication_count;
 	}
-	if (event->kind == EVENT_PUBLISHED) {
+	if (event->kind == EVENT_PUBLISHED || lists) {
 		event->refused = script->refused;
 		event->refused_count = script->refused_count;
-	}
-	if (event->kind != EVENT_NOTE)
-		return;
-	event->note = &script->note;
-	if (script->note.kind == NOTE_PARTIAL || script->note.kind == NOTE_ALL_REFUSED) {
-		event->refused = script->refused;
-		event->refused_count = script->refused_count;
-		event->publications = script->publications;
-		event->publication_count = script->publication_count;
 	}
 }
 
@@ -420,9 +417,10 @@ static inline void world_open(int side)
 /* A user comes to that end and asks for the target. */
 static inline struct conn *world_ask(int side, const char *host, uint16_t port)
 {
-	struct target target = {.published = true, .port = port};
+	struct target target = {.published = true, .port = port, .source = world.source};
 	text_copy(target.host, sizeof target.host, slice_of(host));
 	struct conn *conn = conn_create(side, true, &world_role, &target);
+	conn->source = world.source;
 	session_open(conn->session);
 	return conn;
 }
