@@ -14,13 +14,19 @@ static bool is_permitted(const struct dial_options *options, const char *host, u
 	return acl_ask_host(options->acl, host, port) != ACL_DENIED;
 }
 
+static const struct wire *wire_of(const struct dial_options *options)
+{
+	return options->preface.size ? &wire_plain_preface : &wire_plain;
+}
+
 bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct dial_options *options)
 {
 	const struct config_via *via = options->via;
 	bool proxied = via && via->kind != VIA_NOTHING;
-	const struct wire *wire = !proxied                ? &wire_plain
+	const struct wire *wire = !proxied                ? wire_of(options)
 				  : via->kind == VIA_HTTP ? &wire_via_http
 							  : &wire_via_socks5;
+	check(!proxied || !options->preface.size);
 	if (!is_permitted(options, host, port, proxied)) {
 		char text[ACL_TEXT_SIZE];
 		if (hub_may_log(pair->hub))
@@ -36,6 +42,8 @@ bool pair_dial(struct pair *pair, const char *host, uint16_t port, const struct 
 		.wire = wire, .carrier = &carrier_raw, .service = pair->service, .client = true});
 	if (!session)
 		return false;
+	if (options->preface.size)
+		plain_set_preface(session, options->preface);
 	struct target target = {.port = port};
 	text_copy(target.host, sizeof target.host, slice_of(host));
 	if (!channel_open(session, pair, &target)) {

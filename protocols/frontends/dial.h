@@ -12,6 +12,7 @@ struct dial_options {
 	const struct acl *acl;          /* asked for the name and for every address; NULL: any will do */
 	const struct config_via *via;   /* NULL or VIA_NOTHING: directly. With a proxy it resolves the name */
 	struct duration timeout;
+	struct slice preface;           /* said first, before anybody's bytes; only directly. Copied */
 };
 
 /* False: it could not even be begun (memory, a limit). True: the answer comes, or side 0 has been refused

@@ -58,6 +58,41 @@ static enum status plain_encode(struct session *session, void *state, const stru
 	}
 }
 
+/* ---- with a preface ---- */
+
+struct preface {
+	uint8_t size, bytes[PLAIN_PREFACE_MAX];
+};
+
+void plain_set_preface(struct session *session, struct slice bytes)
+{
+	check(session->wire == &wire_plain_preface && bytes.size && bytes.size <= PLAIN_PREFACE_MAX);
+	struct preface *preface = session->wire_state;
+	preface->size = (uint8_t)bytes.size;
+	memcpy(preface->bytes, bytes.at, bytes.size);
+}
+
+static enum status preface_encode(struct session *session, void *state, const struct event *event,
+				  struct writer *writer)
+{
+	const struct preface *preface = state;
+	if (event->kind != EVENT_OPEN)
+		return plain_encode(session, state, event, writer);
+	writer_begin(writer, CHUNK_BYTES);
+	writer_copy(writer, (struct slice){preface->bytes, preface->size});
+	return writer_end(writer);
+}
+
+const struct wire wire_plain_preface = {
+    .name = "plain",
+    .traits = TRAIT_CONN | TRAIT_HALF_CLOSE | TRAIT_SILENT_OPEN,
+    .session_size = sizeof(struct preface),
+    .chunk_max = PLAIN_CHUNK_MAX,
+    .start = plain_start,
+    .decode = plain_decode,
+    .encode = preface_encode,
+};
+
 const struct wire wire_plain = {
     .name = "plain",
     .traits = TRAIT_CONN | TRAIT_HALF_CLOSE | TRAIT_SILENT_OPEN,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/log.h"
+#include "protocols/codecs/proxy_header.h"
 #include "protocols/frontends/dial.h"
 #include "protocols/frontends/via.h"
 #include "protocols/tls_tunnel/client_inside.h"
@@ -304,13 +305,34 @@ static const struct config_proxy *proxy_find(const struct config_client *config,
 	return NULL;
 }
 
+/* What the local service hears first: whose the connection is, and which port of the gateway it came to. The
+ * address that goes with it is the service's own where that is known and of the user's kind. */
+static struct slice proxy_preface(const struct config_proxy *proxy, const struct user_address *source,
+				  uint8_t bytes[PROXY_HEADER_WRITE_MAX])
+{
+	struct proxy_header header = {.source = user_address_to(source)};
+	if (proxy->proxy_protocol == PROXY_HEADER_OFF)
+		return (struct slice){0};
+	bool literal = address_of_literal(&header.target, proxy->local.host, 0);
+	if (!literal || header.target.family != header.source.family)
+		header.target = (struct address){.family = header.source.family};
+	header.target.port = proxy->publish_port;
+	return (struct slice){
+	    bytes, proxy_header_write(proxy->proxy_protocol == PROXY_HEADER_V1 ? 1 : 2, &header, bytes)};
+}
+
 static bool local_dial(struct client *client, struct pair *pair)
 {
-	const struct config_proxy *proxy = proxy_find(client->settings->config, pair->side[0]->target.port);
+	const struct target *target = &pair->side[0]->target;
+	const struct config_proxy *proxy = proxy_find(client->settings->config, target->port);
+	uint8_t bytes[PROXY_HEADER_WRITE_MAX];
 	pair->tries++;
+	if (!proxy)
+		return false;
 	/* What our own file names needs no rule. */
-	const struct dial_options options = {.timeout = DURATION_S(LOCAL_DIAL_S)};
-	return proxy && pair_dial(pair, proxy->local.host, proxy->local.port, &options);
+	const struct dial_options options = {.timeout = DURATION_S(LOCAL_DIAL_S),
+					     .preface = proxy_preface(proxy, &target->source, bytes)};
+	return pair_dial(pair, proxy->local.host, proxy->local.port, &options);
 }
 
 static void link_open(struct session *session, const struct event *event)
