@@ -315,17 +315,20 @@ static enum status say_active(struct session *session, struct writer *writer)
 /* A conn whose only channel is over, or a draining link without channels, has nothing left to do. */
 static bool is_done(const struct session *session)
 {
+	if (session->carrier_waits && session->draining)
+		return session->state == SESSION_OPEN;
 	if (session->state != SESSION_OPEN || session->channel_count || session->says || session->owes)
 		return false;
 	return (session->traits & TRAIT_CONN && session->had_channel) || session->draining;
 }
 
-/* The carrier alone speaks; what the wire owes beside stays owed. */
+/* The carrier alone speaks; the wire is asked for all that it owes once there is agreement. */
 static void say_opening(struct session *session, struct writer *writer)
 {
 	const struct carrier *carrier = session->carrier;
+	session->owes = false;
 	if (carrier->owed && carrier->owed(session, session->carrier_state, writer) == STATUS_FULL)
-		session_touch(session);
+		session->owes = true;
 }
 
 void session_pump(struct session *session, struct writer *writer)
@@ -334,6 +337,8 @@ void session_pump(struct session *session, struct writer *writer)
 		return;
 	if (session->carrier_waits && session->state == SESSION_OPEN) {
 		say_opening(session, writer);
+		if (is_done(session))
+			session_end(session, REASON_STOPPING, NULL, true);
 		return;
 	}
 	enum status status = say_announced(session, writer);
@@ -356,7 +361,7 @@ bool session_has_output(const struct session *session)
 	if (session->state != SESSION_OPEN)
 		return false;
 	if (session->carrier_waits)
-		return false;            /* what it says to open is said when it is asked, or touched */
+		return session->owes || is_done(session);
 	if (session->says || session->owes || is_done(session))
 		return true;
 	return session->ready && !(list_is_empty(&session->control) && list_is_empty(&session->fresh) &&

@@ -187,12 +187,16 @@ void session_owes(struct session *session)
 
 void session_wake(struct session *session) { session_touch(session); }
 
-void session_carrier_waits(struct session *session) { session->carrier_waits = true; }
+void session_carrier_waits(struct session *session)
+{
+	session->carrier_waits = true;
+	session_owes(session);
+}
 
 void session_carrier_agreed(struct session *session)
 {
 	session->carrier_waits = false;
-	session_touch(session);
+	session_owes(session);               /* what the wire owes waited */
 }
 
 void session_hold(struct session *session) { session->held = true; }

@@ -123,7 +123,7 @@ void session_let_in(struct session *session);
 bool session_has_output(const struct session *session);
 
 /* ---- by a carrier ---- */
-/* From its start: the wire is not asked to say anything before the peer has agreed. */
+/* From its start: until the peer has agreed the carrier's `owed` alone is asked, after session_owes. */
 void session_carrier_waits(struct session *session);
 void session_carrier_agreed(struct session *session);
 

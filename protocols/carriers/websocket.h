@@ -1,7 +1,7 @@
 /* protocols/carriers/websocket.h - inside the WebSocket carrier (RFC 6455): frames, masks, heads, its state.
  *
  * websocket_frame.c  headers, masks, codes of a Close: values      websocket.c  decode, seal, owed
- * websocket_head.c   the request and the answer, both roles
+ * websocket_head.c   the request and the answer, both roles     websocket_bytes.c  a stream of bytes above it
  *
  * Owner:  the session. Thread: its worker. Role: session->client.
  * States: START -> ANSWER -> FRAMES or BODY; see enum websocket_phase. After a Close was said nothing is said
@@ -25,6 +25,8 @@ enum {
 	WEBSOCKET_KEYS = 32,            /* keys of masks drawn at once */
 	WEBSOCKET_INTERIM_MAX = 8,      /* answers 1xx before the one that counts */
 	WEBSOCKET_ACCEPT_SIZE = BASE64_SIZE(20) + 1,
+	WEBSOCKET_ANSWER_SIZE = 160,    /* of websocket_answer */
+	WEBSOCKET_REQUEST_KEY_SIZE = BASE64_SIZE(16) + 1,
 };
 
 enum websocket_opcode {
@@ -97,6 +99,7 @@ struct websocket {
 	bool ended;                     /* all is said that may be said */
 	bool closed;                    /* a Close was heard */
 	bool asked_protocol;            /* client: the request names subprotocols */
+	bool early;                     /* server: frames may come before the request was answered */
 	uint8_t kind;                   /* enum chunk_kind of the message */
 	uint8_t control_used, pong_size, keys_left;
 	uint16_t close_due;             /* code of the Close that is owed; 0: none */
@@ -112,6 +115,13 @@ struct websocket {
 	uint8_t keys[WEBSOCKET_KEYS * WEBSOCKET_KEY_SIZE];
 };
 
+/* What the key of a request is to be answered with. */
+void websocket_accept(struct slice key, char accept[WEBSOCKET_ACCEPT_SIZE]);
+/* The barest 101, as TLS Tunnel says it: nothing that a strict client could refuse. */
+void websocket_answer(const char *accept, char text[WEBSOCKET_ANSWER_SIZE]);
+/* Client: a new key; websocket->accept is the answer that it must get. */
+void websocket_draw_key(struct session *session, struct websocket *websocket,
+			char key[WEBSOCKET_REQUEST_KEY_SIZE]);
 /* Reads the head that is due. OK: state->head; MORE: input is used up; PROTOCOL, IO as decode. */
 enum status websocket_read_head(struct session *session, struct websocket *websocket, struct piece *input);
 void websocket_drop_head(struct session *session, struct websocket *websocket);

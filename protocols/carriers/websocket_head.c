@@ -55,8 +55,7 @@ static bool grow(struct session *session, struct websocket_head *head)
 	return true;
 }
 
-/* What the key of a request is to be answered with. */
-static void accept_of(struct slice key, char accept[WEBSOCKET_ACCEPT_SIZE])
+void websocket_accept(struct slice key, char accept[WEBSOCKET_ACCEPT_SIZE])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	uint8_t text[BASE64_SIZE(NONCE_SIZE) + sizeof guid - 1], digest[SHA1_SIZE];
@@ -74,13 +73,13 @@ static enum status take_request(struct session *session, struct websocket *webso
 	if (head->status)
 		return websocket_refuse(session, websocket, BAD_REQUEST,
 					"sent an answer instead of a request");
-	websocket->phase = WEBSOCKET_ANSWER;
+	websocket->phase = session->head_answered ? WEBSOCKET_FRAMES : WEBSOCKET_ANSWER;
 	if (!http1_is_websocket_upgrade(head))
 		return STATUS_OK;
-	if (behind)
+	if (behind && !session->head_answered && !websocket->early)
 		return websocket_refuse(session, websocket, BAD_REQUEST,
 					"sent more than its request before the answer");
-	accept_of(http1_field(head, "sec-websocket-key"), websocket->accept);
+	websocket_accept(http1_field(head, "sec-websocket-key"), websocket->accept);
 	return STATUS_OK;
 }
 
@@ -185,14 +184,28 @@ static void say_fields(struct writer *writer, const struct head *head)
 		say_field(writer, head->fields[i].name, head->fields[i].value);
 }
 
+void websocket_answer(const char *accept, char text[WEBSOCKET_ANSWER_SIZE])
+{
+	snprintf(text, WEBSOCKET_ANSWER_SIZE,
+		 "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+		 "sec-websocket-accept: %s\r\n\r\n",
+		 accept);
+}
+
+void websocket_draw_key(struct session *session, struct websocket *websocket,
+			char key[WEBSOCKET_REQUEST_KEY_SIZE])
+{
+	uint8_t nonce[NONCE_SIZE];
+	hub_secret_bytes(session->hub, nonce, sizeof nonce);
+	base64_encode((struct slice){nonce, sizeof nonce}, key);
+	websocket_accept(slice_of(key), websocket->accept);
+}
+
 static void say_request(struct session *session, struct websocket *websocket, struct writer *writer)
 {
 	const struct head *head = writer->head;
-	uint8_t nonce[NONCE_SIZE];
-	char key[BASE64_SIZE(NONCE_SIZE) + 1];
-	hub_secret_bytes(session->hub, nonce, sizeof nonce);
-	base64_encode((struct slice){nonce, sizeof nonce}, key);
-	accept_of(slice_of(key), websocket->accept);
+	char key[WEBSOCKET_REQUEST_KEY_SIZE];
+	websocket_draw_key(session, websocket, key);
 	websocket->asked_protocol = http1_field(head, "sec-websocket-protocol").at;
 	writer_copy(writer, head->method);
 	say(writer, " ");
@@ -243,6 +256,10 @@ static bool may_be_said(const struct session *session, const struct head *head)
 enum status websocket_say_head(struct session *session, struct websocket *websocket, struct writer *writer)
 {
 	const struct head *head = writer->head;
+	if (session->head_answered) {
+		writer_drop(writer);
+		return STATUS_OK;
+	}
 	check(websocket->phase == (session->client ? WEBSOCKET_START : WEBSOCKET_ANSWER));
 	check(writer_message_size(writer) == 0);
 	if (!may_be_said(session, head)) {

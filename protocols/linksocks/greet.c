@@ -176,7 +176,8 @@ static enum status hear_request(struct session *session, struct linksocks *links
 {
 	if (!http1_is_websocket_upgrade(head))
 		return refuse(session, linksocks);
-	uint32_t shown = features_of(head);
+	/* The answer that has gone out was a plain one: such a client has seen no feature of ours. */
+	uint32_t shown = session->head_answered ? 0 : features_of(head);
 	share(session, linksocks, shown);
 	linksocks->phase = PHASE_AUTH;
 	linksocks->upgrade_owed = true;

@@ -155,6 +155,10 @@ static struct wire world_wire = {
 
 /* ---- life ---- */
 
+static const struct carrier *world_carrier = &carrier_websocket;
+static const struct opening world_opening = {.host = "example.com", .path = "/tunnel/"};
+static bool world_head_answered;
+
 static inline void world_init(uint64_t seed)
 {
 	limits = LIMITS_DEFAULT;
@@ -164,16 +168,18 @@ static inline void world_init(uint64_t seed)
 	hub.random = seed;
 	world_wire.message_max = 0;
 	world_wire.any_text = false;
-	world_answers = world_last_word = false;
+	world_answers = world_last_word = world_head_answered = false;
 }
 
 static inline struct side *world_open(bool client)
 {
 	struct session_options options = {
-	    .wire = &world_wire, .carrier = &carrier_websocket, .client = client};
+	    .wire = &world_wire, .carrier = world_carrier, .client = client};
 	struct side *end = &sides[client];
 	end->session = session_create(&hub, &options);
 	check(end->session);
+	end->session->opening = client ? &world_opening : NULL;
+	end->session->head_answered = world_head_answered;
 	session_open(end->session);
 	return end;
 }
