@@ -5,6 +5,7 @@
  * belongs to which links is decided on worker 0 alone (claims.c) and known everywhere by replicas. A
  * published port is listened on by the worker of the first link that holds it (port.c). Its users go to the
  * link that carries the least: those of a port move to its worker, a visitor takes a ferry there (user.c).
+ * A forwarder's target is dialled by the worker of its link (forward.c).
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_GATEWAY_H
 #define PROTOCOLS_TLS_TUNNEL_GATEWAY_H
@@ -14,9 +15,19 @@
 #include "core/request.h"
 #include "protocols/detect.h"
 
+enum { FORWARD_RULES_MAX = 24 };
+
+/* What clients' forwarders may reach: `access`, or while the file has no such section all but what is private
+ * or this machine's. The acl may point into it: it is not copied. */
+struct forward_access {
+	struct acl acl;
+	struct acl_rule rules[FORWARD_RULES_MAX];
+};
+
 /* Immutable after start. */
 struct gateway_settings {
 	const struct config_gateway *config;
+	struct forward_access forward;           /* forward_access_init; asked while allow_forward is on */
 	const struct tls_settings *tls;
 	struct gateway_detector detector;        /* .tls_tunnel_service: set by the first gateway_create */
 	/* Told once, on worker 0: the gateway listens (0), or why it does not (-errno). */
@@ -25,6 +36,8 @@ struct gateway_settings {
 
 /* This worker's service, on hub->services. NULL: no memory. */
 struct service *gateway_create(struct hub *hub, struct gateway_settings *settings);
+
+void forward_access_init(struct forward_access *access, const struct config *config);
 
 extern const struct role role_gateway_link;      /* of links */
 extern const struct role role_gateway_user;      /* of a published port's users */

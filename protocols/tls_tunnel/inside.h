@@ -123,4 +123,11 @@ enum reason user_visit(struct gateway *gateway, const struct event *event);
 /* The same at the other end of the ferry; refuses by itself. */
 void user_ferried(struct gateway *gateway, const struct event *event);
 
+/* ---- forward.c ---- */
+
+/* A link has said OPEN of a target that is not published: it is dialled from here, or refused. */
+void forward_open(struct gateway *gateway, const struct event *event);
+/* That dial has failed: side 0 hears it as the protocol words it. */
+void forward_refused(struct pair *pair, enum reason reason);
+
 #endif

@@ -1,5 +1,5 @@
-/* protocols/tls_tunnel/link.c - the gateway's side of one link: login, what it publishes, whom it visits; and
- * the users of published ports.
+/* protocols/tls_tunnel/link.c - the gateway's side of one link: login, what it publishes, whom it visits,
+ * what it wants dialled; and the users of published ports.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +203,10 @@ static void link_open(struct session *session, const struct event *event)
 {
 	struct hub *hub = session->hub;
 	const struct target *target = event->target;
+	if (!target->published) {
+		forward_open(gateway_of(session->service), event);
+		return;
+	}
 	enum reason reason =
 	    hub->draining ? REASON_LIMIT : user_visit(gateway_of(session->service), event);
 	if (reason == REASON_OK)
@@ -217,6 +221,15 @@ static void link_open(struct session *session, const struct event *event)
 					    ? "no room"
 					    : "nothing is published under that name and port"));
 	channel_refuse(event->channel, REASON_NOT_FOUND, text);
+}
+
+/* Visitors hear of it as it came. */
+static bool link_refused(struct pair *pair, enum reason reason)
+{
+	if (pair->side[0]->target.published)
+		return false;
+	forward_refused(pair, reason);
+	return true;
 }
 
 /* ---- the role ---- */
@@ -319,5 +332,6 @@ const struct role role_gateway_link = {
 	.event = link_event,
 	.fill = link_fill,
 	.said = link_said,
+	.refused = link_refused,
 	.ended = link_ended,
 };

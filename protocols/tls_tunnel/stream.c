@@ -1,10 +1,12 @@
 /* protocols/tls_tunnel/stream.c - the dialogue at the start of a stream; see tunnel.h.
  *
  * Opened by the server (proxy stream): u16 publish_port, no answer. Opened by the client (visitor stream):
- * u16 n, name of n bytes, u16 publish_port; the answer is 01, or 00 u16 n, text of n bytes, and RST. Its
- * bytes count for the windows. Where both ends have shown `source`, either header goes on with u8 family
- * (0: not known, 4, 6) and, unless that is 0, the user's address of 4 or 16 bytes and u16 port.
+ * u16 n, name of n bytes, u16 publish_port; the answer is 01, or 00 u16 n, text of n bytes, and RST. A target
+ * to be dialled is a name too: forward_name.h. Where both ends have shown `source`, either header goes on
+ * with u8 family (0: not known, 4, 6) and, unless that is 0, the user's address of 4 or 16 bytes and u16
+ * port. Its bytes count for the windows.
  */
+#include "protocols/tls_tunnel/forward_name.h"
 #include "protocols/tls_tunnel/tunnel.h"
 
 enum { NAME_MAX_SIZE = 255, PORT_SIZE = 2, SIZE_SIZE = 2, VERDICT_SIZE = 1, REFUSAL_TEXT_MAX = 4096 };
@@ -26,12 +28,12 @@ static enum status refuse(struct channel *channel, bool verdict, enum reason rea
 	return STATUS_OK;
 }
 
-static enum status deliver_open(struct session *session, struct channel *channel)
+static enum status deliver_open(struct session *session, struct channel *channel, bool published)
 {
 	stream_of(channel)->dialogue = DIALOGUE_NONE;
 	struct event event = {.kind = EVENT_OPEN, .channel = channel, .target = &channel->target};
 	channel->target.network = NETWORK_TCP;
-	channel->target.published = true;
+	channel->target.published = published;
 	return session_deliver(session, &event);
 }
 
@@ -98,7 +100,7 @@ static enum status hear_name(struct session *session, struct tunnel *tunnel, str
 	if (!is_utf8(target->host))
 		return refuse(channel, false, REASON_PROTOCOL, NULL);
 	stream->verdict = true;
-	return deliver_open(session, channel);
+	return deliver_open(session, channel, !forward_name_read(target));
 }
 
 static enum status hear_port(struct session *session, struct tunnel *tunnel, struct channel *channel,
@@ -108,12 +110,15 @@ static enum status hear_port(struct session *session, struct tunnel *tunnel, str
 		*over = true;
 		return refuse(channel, false, REASON_PROTOCOL, NULL);
 	}
-	return *over ? deliver_open(session, channel) : STATUS_OK;
+	return *over ? deliver_open(session, channel, true) : STATUS_OK;
 }
 
 static enum reason reason_of_refusal(struct slice text)
 {
 	static const char found_not[] = "not found or client not connected";
+	enum reason reason;
+	if (forward_refusal_read(text, &reason))
+		return reason;
 	if (text.size >= sizeof found_not - 1 && memmem(text.at, text.size, found_not, sizeof found_not - 1))
 		return REASON_NOT_FOUND;
 	return REASON_REFUSED;
@@ -233,19 +238,35 @@ static void put_source(uint8_t *at, const struct user_address *source)
 	put16(at + size - PORT_SIZE, source->port);
 }
 
+/* Name and port that the server is told. False: there are none. */
+static bool make_name(char name[HOST_SIZE], uint16_t *port, const struct target *target)
+{
+	*port = target->published ? target->port : 0;
+	if (!target->published)
+		return forward_name_write(name, target);
+	text_copy(name, HOST_SIZE, slice_of(target->host));
+	return true;
+}
+
 enum status stream_encode_open(struct session *session, struct tunnel *tunnel, const struct event *event,
 			       struct writer *writer)
 {
 	struct channel *channel = event->channel;
 	struct stream *stream = stream_of(channel);
-	struct slice name = slice_of(event->target->host);
+	char text[HOST_SIZE] = "";
+	uint16_t port = event->target->port;
 	if (!tunnel->open_now)
 		return STATUS_MORE;
+	if (session->client && !make_name(text, &port, event->target)) {
+		channel_opened(channel, REASON_NAME, slice_of("too long for the gateway"));
+		return STATUS_MORE;              /* the channel is gone */
+	}
 	if (tunnel->next_id < 2 || tunnel->next_id > UINT32_MAX - 2) {
 		session_end(session, REASON_LIMIT, "all stream ids have been used", true);
 		return STATUS_MORE;
 	}
 	bool tells = control_has_source(&tunnel->control);
+	struct slice name = slice_of(text);
 	size_t size = (session->client ? SIZE_SIZE + name.size : 0) + PORT_SIZE;
 	size += tells ? source_size(&event->target->source) : 0;
 	writer_begin(writer, CHUNK_BINARY);
@@ -257,7 +278,7 @@ enum status stream_encode_open(struct session *session, struct tunnel *tunnel, c
 		memcpy(at + SIZE_SIZE, name.at, name.size);
 		at += SIZE_SIZE + name.size;
 	}
-	put16(at, event->target->port);
+	put16(at, port);
 	if (tells)
 		put_source(at + PORT_SIZE, &event->target->source);
 	enum status status = writer_end(writer);

@@ -473,7 +473,67 @@ static void visitor_of_server(void **state)
 	/* opened by a window update, as Go does; a forward */
 	hear("00 01 00 01 00 00 00 09 00 0c 00 00 00 00 00 00 00 00 00 09 00 00 00 1c"
 	     "00 18 40 66 6f 72 77 61 72 64 3a 65 78 61 6d 70 6c 65 2e 63 6f 6d 3a 34 34 33 00 00");
-	assert_non_null(strstr(world.script[SERVER].heard, "OPEN @forward:example.com:443:0\n"));
+	assert_non_null(strstr(world.script[SERVER].heard, "OPEN example.com:443\n"));
+	world_close();
+}
+
+/* A user of that end asks for a target that the far end dials. */
+static struct conn *ask_forward(const char *host, uint16_t port)
+{
+	struct target target = {.port = port};
+	text_copy(target.host, sizeof target.host, slice_of(host));
+	struct conn *user = conn_create(us, true, &world_role, &target);
+	session_open(user->session);
+	return user;
+}
+
+static void forward_of_client(void **state)
+{
+	begin_running(CLIENT);
+	struct conn *user = ask_forward("mysql", 0);
+	expect(""); /* no port: refused here */
+	assert_true(user->gone);
+	assert_int_equal(user->why, REASON_NAME);
+	char host[HOST_SIZE];
+	memset(host, 'a', sizeof host);
+	host[243] = 0;
+	user = ask_forward(host, 443); /* 247 bytes of target */
+	expect("");
+	assert_int_equal(user->why, REASON_NAME);
+	user = world_ask(CLIENT, "mysql", 3306); /* id 3, as in the vector */
+	expect("00 00 00 01 00 00 00 03 00 00 00 09 00 05 6d 79 73 71 6c 0c ea");
+	user = ask_forward("example.com", 443);
+	expect("00 00 00 01 00 00 00 05 00 00 00 1c"
+	       "00 18 40 66 6f 72 77 61 72 64 3a 65 78 61 6d 70 6c 65 2e 63 6f 6d 3a 34 34 33 00 00");
+	conn_in(user, "early");
+	expect("");
+	hear("00 00 00 02 00 00 00 05 00 00 00 01 01");
+	expect("00 00 00 00 00 00 00 05 00 00 00 05 'early'");
+	user = ask_forward("2001:db8::1", 80);
+	expect("00 00 00 01 00 00 00 07 00 00 00 1d 00 19 '@forward:[2001:db8::1]:80' 00 00");
+	hear("00 00 00 02 00 00 00 07 00 00 00 01 00 00 00 00 00 00 00 00 07 00 00 00 02 00 28");
+	hear("00 00 00 00 00 00 00 07 00 00 00 28 'Forward feature is not enabled on server'"
+	     "00 00 00 08 00 00 00 07 00 00 00 00");
+	assert_int_equal(user->why, REASON_FORBIDDEN);
+	expect("");
+	world_close();
+}
+
+static void forward_of_server(void **state)
+{
+	begin_running(SERVER);
+	/* three frames, as the original; eight groups without brackets, as its SOCKS5 */
+	hear("00 00 00 01 00 00 00 03 00 00 00 02 00 33");
+	hear("00 00 00 00 00 00 00 03 00 00 00 33 '@forward:2001:0db8:0000:0000:0000:0000:0000:0001:80'");
+	hear("00 00 00 00 00 00 00 03 00 00 00 02 00 00");
+	expect_heard("OPEN 2001:0db8:0000:0000:0000:0000:0000:0001:80\n");
+	world.said[SERVER].size = 0;
+	/* with a port it is a name like any other */
+	hear("00 00 00 01 00 00 00 05 00 00 00 0f 00 0b '@forward:a:' 00 01");
+	expect_heard("OPEN @forward:a::1\n");
+	/* no target: left to the role as it came */
+	hear("00 00 00 01 00 00 00 07 00 00 00 0e 00 0a '@forward:a' 00 00");
+	expect_heard("OPEN a:0\n");
 	world_close();
 }
 
@@ -893,6 +953,8 @@ int main(void)
 	    cmocka_unit_test(proxy_stream_of_client),
 	    cmocka_unit_test(visitor_of_client),
 	    cmocka_unit_test(visitor_of_server),
+	    cmocka_unit_test(forward_of_client),
+	    cmocka_unit_test(forward_of_server),
 	    cmocka_unit_test(bad_headers_of_streams),
 	    cmocka_unit_test(go_ends),
 	    cmocka_unit_test(faults),

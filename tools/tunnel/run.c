@@ -116,6 +116,7 @@ static void gateway_settings_fill(struct run *run)
 	detector.tls_tunnel_role = &role_gateway_link;
 	run->gateway = (struct gateway_settings){
 		.config = config, .tls = &run->gateway_tls, .listens = gateway_listens, .detector = detector};
+	forward_access_init(&run->gateway.forward, run->config);
 }
 
 static bool is_linksocks(const struct config_client *config)
