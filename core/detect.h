@@ -6,6 +6,7 @@
 #ifndef CORE_DETECT_H
 #define CORE_DETECT_H
 
+#include "core/cidr.h"
 #include "core/role.h"
 #include "core/wire.h"
 
@@ -24,6 +25,17 @@ struct detect_answer {
 struct detector {
 	enum status (*detect)(const struct detector *detector, const char *alpn, struct slice first,
 			      struct detect_answer *answer);
+};
+
+enum { VOUCHER_BYTES_MAX = 4096 };
+
+/* Who may say whose a connection is, and how: what such a peer sends first, before TLS, is a header. Pure. */
+struct voucher {
+	const struct cidr *trusted;
+	size_t trusted_count;
+	/* OK: the first *used bytes were it; `source` of family NONE: the peer speaks for itself. MORE: of at
+	 * most VOUCHER_BYTES_MAX bytes. PROTOCOL: *fault. */
+	enum status (*read)(struct slice first, struct address *source, size_t *used, const char **fault);
 };
 
 #endif

@@ -78,6 +78,7 @@ bool hub_bind(struct session *session, bool beside, const struct acl *acl);
 void hub_forget(struct session *session);
 
 struct detector;
+struct voucher;
 
 /* By address; borrowed lists. */
 struct source_rules {
@@ -96,11 +97,12 @@ struct listening {
 	const struct detector
 	    *detector; /* tells carrier, wire and role of a new connection; NULL: plain conns */
 	const struct tls_settings *tls;        /* NULL: plain */
+	const struct voucher *voucher;         /* whose headers are believed; NULL: nobody's */
 	bool spread;                           /* connections go to the least loaded worker */
 	bool guarded;                          /* limits.connections_per_source holds here */
 	struct target target;                  /* what a plain conn opens */
 	uint64_t tag;                          /* session->tag of the conns that it accepts */
-	struct source_rules sources;           /* who may connect at all, before anything is read */
+	struct source_rules sources;           /* who may connect at all, before TLS */
 	/* It listens (0) or could not (-errno, with the address in use as address.port). */
 	void (*opened)(struct listening *listening, int error);
 	void (*closed)(struct listening *listening);

@@ -33,7 +33,7 @@ static void placed(struct hub *to, struct mail *mail)
 	if (worker->stopping) {
 		struct address peer = {0};
 		ring_peer(worker->ring, placement->fd, &peer);
-		if (placement->welcome.guarded)
+		if (placement->welcome.guarded && !welcome_trusts(&placement->welcome, &peer))
 			sources_leave(worker->process->sources, &peer);
 		ring_close(worker->ring, placement->fd, true);
 	} else {
@@ -73,30 +73,28 @@ static void refuse(struct listener *listener, int fd, const struct address *peer
 	ring_close(worker->ring, fd, true);
 }
 
-static bool source_may(const struct source_rules *rules, const struct address *peer)
-{
-	if (cidrs_have(rules->deny, rules->deny_count, peer))
-		return false;
-	return !rules->allow_count || cidrs_have(rules->allow, rules->allow_count, peer);
-}
-
 static void accepted(struct listener *listener, int fd)
 {
 	struct worker *worker = listener->worker;
 	struct hub *hub = &worker->hub;
+	const struct welcome *welcome = &listener->welcome;
 	struct address peer = {0};
 	hub_count(hub, COUNTER_connections_accepted, 1);
 	if (listener->closing || worker->stopping) {
 		ring_close(worker->ring, fd, true);
 		return;
 	}
-	if (listener->welcome.guarded || listener->sources.allow_count || listener->sources.deny_count)
+	if (welcome->guarded || welcome->sources.allow_count || welcome->sources.deny_count)
 		ring_peer(worker->ring, fd, &peer);
-	if (!source_may(&listener->sources, &peer)) {
+	if (welcome_trusts(welcome, &peer)) {
+		place(listener, fd);             /* it is judged by what it says */
+		return;
+	}
+	if (!welcome_lets_in(welcome, &peer)) {
 		refuse(listener, fd, &peer, "its address is not allowed here (gateway.sources)");
 		return;
 	}
-	if (listener->welcome.guarded &&
+	if (welcome->guarded &&
 	    !sources_enter(worker->process->sources, &peer, hub->limits->connections_per_source)) {
 		refuse(listener, fd, &peer, "limits.connections_per_source is reached");
 		return;
@@ -188,7 +186,6 @@ void listener_open(struct worker *worker, struct listening *listening)
 	    .fd = fd,
 	    .address = listening->address,
 	    .spread = listening->spread,
-	    .sources = listening->sources,
 	    .accept = {.done = accept_done},
 	    .rest = {.expired = listener_rested},
 	    .welcome = {.detector = listening->detector,
@@ -199,7 +196,9 @@ void listener_open(struct worker *worker, struct listening *listening)
 			.service = listening->service->index,
 			.guarded = listening->guarded,
 			.target = listening->target,
-			.tag = listening->tag},
+			.tag = listening->tag,
+			.voucher = listening->voucher,
+			.sources = listening->sources},
 	};
 	list_push(&worker->listeners, &listener->worker_link);
 	listening->listener = listener;

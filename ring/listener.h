@@ -15,7 +15,6 @@ struct listener {
 	struct worker *worker;
 	struct listening *listening;    /* NULL: its role has let go of it */
 	struct welcome welcome;
-	struct source_rules sources;
 	struct address address;         /* where it listens */
 	bool spread, closing;
 	int fd;

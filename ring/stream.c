@@ -54,12 +54,13 @@ void stream_accept(struct worker *worker, int fd, const struct welcome *welcome)
 	struct hub *hub = &worker->hub;
 	struct address peer = {0};
 	ring_peer(worker->ring, fd, &peer);
+	bool trusted = welcome_trusts(welcome, &peer), guarded = welcome->guarded && !trusted;
 	bool tight = hub_is_tight(hub), full = worker->half_open_count >= HALF_OPEN_MAX;
 	struct stream *stream = full || tight ? NULL : stream_create(worker, fd);
 	struct welcome *copy = stream ? memory_acquire(&hub->memory, sizeof *copy) : NULL;
 	if (!copy) {
 		hub_count(hub, full ? COUNTER_connections_refused_half_open : COUNTER_channels_memory, 1);
-		if (welcome->guarded)
+		if (guarded)
 			sources_leave(worker->process->sources, &peer);
 		if (stream)
 			stream_terminate(stream, true);
@@ -70,7 +71,22 @@ void stream_accept(struct worker *worker, int fd, const struct welcome *welcome)
 	*copy = *welcome;
 	stream->welcome = copy;
 	stream->peer = peer;
-	stream->guarded = welcome->guarded;
+	stream->guarded = guarded;
+	if (!trusted) {
+		stream_begin(stream);
+		return;
+	}
+	stream->state = STREAM_SOURCE;
+	half_open(stream, true);
+	stream_wait(stream, hub->limits->handshake);
+	stream_recv_arm(stream);
+}
+
+void stream_begin(struct stream *stream)
+{
+	struct worker *worker = stream->worker;
+	struct hub *hub = &worker->hub;
+	const struct welcome *welcome = stream->welcome;
 	if (!welcome->tls && !welcome->detector) {
 		accepted_plain(stream);
 		return;
@@ -224,6 +240,9 @@ static void stream_expired(struct timer *timer)
 	struct stream *stream = OWNER(timer, struct stream, deadline);
 	struct session *session = stream->session;
 	switch (stream->state) {
+	case STREAM_SOURCE:
+		stream_fail(stream, REASON_TIMEOUT, "no PROXY header came in time");
+		break;
 	case STREAM_HANDSHAKE:
 		stream_fail(stream, REASON_TIMEOUT, "the TLS handshake did not finish in time");
 		break;

@@ -1,12 +1,14 @@
 /* ring/stream.h - one socket: descriptor, optional tls, receive side, one send in flight, deadline.
  *
  * Owner:  the worker. A session may sit on it; either can go first.
- * States: HANDSHAKE (tls) -> DETECT (accepted, what it speaks is not known) -> OPEN -> CLOSING (our end is
- *         said, the peer's bytes are read and dropped so that it is not reset under what we sent) ->
- *         TERMINATING (ops are being cancelled) -> gone. TERMINATING from anywhere.
+ * States: SOURCE (a trusted proxy is to say whose it is) -> HANDSHAKE (tls) -> DETECT (accepted, what it
+ *         speaks is not known) -> OPEN -> CLOSING (our end is said, the peer's bytes are read and dropped so
+ *         that it is not reset under what we sent) -> TERMINATING (ops are being cancelled) -> gone.
+ *         TERMINATING from anywhere.
  * Rule:   one send in flight; closed only when neither recv nor send is submitted (terminate, join, close).
  *         While its session wants no input or tls takes none, the socket is not read.
- * Limits: limits.handshake for HANDSHAKE, for DETECT and until a link is ready; STREAM_OUT_MAX bytes a send.
+ * Limits: limits.handshake for SOURCE, for HANDSHAKE, for DETECT and until a link is ready; STREAM_OUT_MAX
+ *         bytes a send.
  */
 #ifndef RING_STREAM_H
 #define RING_STREAM_H
@@ -17,7 +19,14 @@
 
 enum { STREAM_LINGER_S = 5, STREAM_FLUSH_S = 5, STREAM_HURRY_S = 1 };
 
-enum stream_state { STREAM_HANDSHAKE, STREAM_DETECT, STREAM_OPEN, STREAM_CLOSING, STREAM_TERMINATING };
+enum stream_state {
+	STREAM_SOURCE,
+	STREAM_HANDSHAKE,
+	STREAM_DETECT,
+	STREAM_OPEN,
+	STREAM_CLOSING,
+	STREAM_TERMINATING,
+};
 
 /* What an accepted connection is to become. A value: the listening may be gone before the connection is
  * placed. */
@@ -31,7 +40,13 @@ struct welcome {
 	bool guarded;                   /* counted in process->sources */
 	struct target target;
 	uint64_t tag;
+	const struct voucher *voucher;
+	struct source_rules sources;
 };
+
+/* A proxy that is believed: neither rules of sources nor their limit are about itself. */
+bool welcome_trusts(const struct welcome *welcome, const struct address *peer);
+bool welcome_lets_in(const struct welcome *welcome, const struct address *source);
 
 /* What waits to be sent, and what is being sent. Only while there is any: the idle hold none. */
 struct outgoing {
@@ -54,7 +69,7 @@ struct stream {
 	struct piece pending;           /* plaintext that was looked at */
 	struct outgoing *out;
 	struct timer deadline;
-	struct address peer;
+	struct address peer;            /* or whom a trusted proxy speaks for */
 	bool in_ended;                  /* the socket's end was seen */
 	bool paused;                    /* on purpose: the reader has enough */
 	bool shut, shut_done;           /* our end is to be said; was said */
@@ -96,6 +111,10 @@ bool stream_can_move(const struct stream *stream);
 void stream_destroy(struct stream *stream);
 
 /* ---- between the files of stream ---- */
+/* Accepted, and it is known whose it is: tls, or what it speaks. */
+void stream_begin(struct stream *stream);
+/* Reads what a trusted proxy says first. stream_source.c */
+void stream_read_source(struct stream *stream);
 void stream_recv_arm(struct stream *stream);
 void stream_process(struct stream *stream);
 void stream_flush(struct stream *stream);

@@ -277,6 +277,9 @@ void stream_detect(struct stream *stream)
 void stream_process(struct stream *stream)
 {
 	switch (stream->state) {
+	case STREAM_SOURCE:
+		stream_read_source(stream);
+		break;
 	case STREAM_HANDSHAKE:
 		handshake(stream);
 		break;

@@ -229,6 +229,14 @@ enum status proxy_header_parse(struct slice bytes, struct proxy_header *header, 
 	return v1_size < sizeof v1_start - 1 ? STATUS_MORE : v1_parse(bytes, header, used, fault);
 }
 
+enum status proxy_header_source(struct slice bytes, struct address *source, size_t *used, const char **fault)
+{
+	struct proxy_header header;
+	enum status status = proxy_header_parse(bytes, &header, used, fault);
+	*source = header.source;
+	return status;
+}
+
 /* ---- writing ---- */
 
 static bool is_told(const struct proxy_header *header)

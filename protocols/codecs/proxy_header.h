@@ -24,6 +24,8 @@ struct proxy_header {
 /* OK: the first *used bytes were the header. MORE: they may become one. PROTOCOL: *fault says why not. */
 enum status proxy_header_parse(struct slice bytes, struct proxy_header *header, size_t *used,
 			       const char **fault);
+/* The same for who wants nothing but the source. */
+enum status proxy_header_source(struct slice bytes, struct address *source, size_t *used, const char **fault);
 /* Version 1 or 2. Without two addresses of one family, IPv4 or IPv6, it says UNKNOWN or LOCAL. Returns the
  * size. */
 size_t proxy_header_write(unsigned version, const struct proxy_header *header,

@@ -23,6 +23,7 @@ static void gateway_start(struct service *service)
 					     .service = service,
 					     .detector = &gateway->settings->detector.detector,
 					     .tls = gateway->settings->tls,
+					     .voucher = gateway->settings->voucher,
 					     .spread = true,
 					     .guarded = true,
 					     .sources = {.allow = config->sources_allow,

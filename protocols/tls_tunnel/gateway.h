@@ -29,6 +29,7 @@ struct gateway_settings {
 	const struct config_gateway *config;
 	struct forward_access forward;           /* forward_access_init; asked while allow_forward is on */
 	const struct tls_settings *tls;
+	const struct voucher *voucher;           /* NULL: no PROXY headers */
 	struct gateway_detector detector;        /* .tls_tunnel_service: set by the first gateway_create */
 	/* Told once, on worker 0: the gateway listens (0), or why it does not (-errno). */
 	void (*listens)(const struct address *address, int error);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "protocols/codecs/proxy_header.h"
 #include "protocols/frontends/http.h"
 #include "protocols/linksocks/wire.h"
 #include "protocols/tls_tunnel/wire.h"
@@ -114,8 +115,14 @@ static void gateway_settings_fill(struct run *run)
 	run->own_detector.own = true;
 	detector.tls_tunnel_wire = config->tls_tunnel ? &wire_tls_tunnel : NULL;
 	detector.tls_tunnel_role = &role_gateway_link;
-	run->gateway = (struct gateway_settings){
-		.config = config, .tls = &run->gateway_tls, .listens = gateway_listens, .detector = detector};
+	run->voucher = (struct voucher){.trusted = config->trusted_proxies,
+					.trusted_count = config->trusted_proxy_count,
+					.read = proxy_header_source};
+	run->gateway = (struct gateway_settings){.config = config,
+						 .tls = &run->gateway_tls,
+						 .voucher = config->proxy_protocol ? &run->voucher : NULL,
+						 .listens = gateway_listens,
+						 .detector = detector};
 	forward_access_init(&run->gateway.forward, run->config);
 }
 

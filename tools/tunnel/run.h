@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "core/config.h"
+#include "core/detect.h"
 #include "protocols/linksocks/client.h"
 #include "protocols/linksocks/server.h"
 #include "protocols/tls_tunnel/client.h"
@@ -29,6 +30,7 @@ struct run {
 	struct config *config;
 	struct process process;
 	struct tls_settings gateway_tls, client_tls[RUN_CLIENTS_MAX];
+	struct voucher voucher;
 	struct gateway_settings gateway;
 	struct linksocks_server_settings linksocks;
 	struct gateway_detector own_detector;
