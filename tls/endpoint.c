@@ -225,6 +225,7 @@ static enum status set_up(struct tls_endpoint *endpoint, char why[TLS_TEXT_SIZE]
 	    set_anchors(endpoint, why) != STATUS_OK)
 		return STATUS_IO;
 	set_verification(endpoint);
+	names_set(endpoint);
 	set_tickets(endpoint);
 	if (settings->server && settings->alpn[0])
 		wolfSSL_CTX_set_alpn_select_cb(endpoint->shared, choose_alpn, endpoint);

@@ -3,6 +3,7 @@
  * library.c   the process: start, stop, random bytes      device.c   AES-GCM and random for wolfSSL
  * endpoint.c  contexts of one settings                    identity.c our certificate and its key
  * ticket.c    ticket keys and their rotation              verify.c   judges the peer's certificate
+ * names.c     the names that clients may ask for
  * x509.c      reads what that needs from DER
  * wire.c      wolfSSL's two I/O callbacks: record guard   failure.c  the first failure, in words
  * tls.c       the ports                                   certificate.c  makes one, pins
@@ -102,6 +103,9 @@ int wire_send(WOLFSSL *ssl, char *bytes, int size, void *owner);
 
 /* Our own certificate and its key, when the settings have them. */
 enum status identity_load(WOLFSSL_CTX *shared, const struct tls_settings *settings, char why[TLS_TEXT_SIZE]);
+
+/* A server's list of names, where it has one. */
+void names_set(struct tls_endpoint *endpoint);
 
 /* wolfSSL's verify callback; its user pointer is the tls. */
 int verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store);

@@ -74,6 +74,9 @@ struct tls_settings {
 	const char
 	    *alpn[TLS_ALPN_MAX]; /* NULL-ended, in our order of preference (server) or as offered (client) */
 	bool library_records;            /* bulk records through wolfSSL, too: for tests and comparison */
+	const char *const *server_names; /* server: what a client may ask for (SNI): exact in any case, or
+					  * "*.x" for one label before x; others get unrecognized_name */
+	size_t server_name_count;        /* 0: anything, and nothing */
 	bool alpn_required;	 /* server: a client that offers ALPN without any of ours is refused */
 };
 

@@ -94,6 +94,8 @@ static void gateway_settings_fill(struct run *run)
 						 .key = secret_slice(&config->key_pem),
 						 .anchors = config->client_ca_pem,
 						 .require_client_certificate = config->client_ca_pem.size > 0,
+						 .server_names = config->server_names,
+						 .server_name_count = config->server_name_count,
 						 .alpn = {"http/1.1"}};
 	run->linksocks = (struct linksocks_server_settings){.config = &config->linksocks,
 							    .access = &run->config->access,
