@@ -92,9 +92,11 @@ void stream_begin(struct stream *stream)
 		return;
 	}
 	half_open(stream, true);
-	stream_wait(stream, hub->limits->handshake);
-	stream->state = welcome->tls ? STREAM_HANDSHAKE : STREAM_DETECT;
-	if (welcome->tls) {
+	if (!welcome->tls) {
+		stream_detect_begins(stream);
+	} else {
+		stream_wait(stream, hub->limits->handshake);
+		stream->state = STREAM_HANDSHAKE;
 		struct tls_endpoint *endpoint = worker_endpoint(worker, welcome->tls);
 		stream->tls = endpoint ? tls_create(endpoint, &hub->bufs, NULL) : NULL;
 		if (!stream->tls) {
@@ -247,7 +249,9 @@ static void stream_expired(struct timer *timer)
 		stream_fail(stream, REASON_TIMEOUT, "the TLS handshake did not finish in time");
 		break;
 	case STREAM_DETECT:
-		stream_fail(stream, REASON_TIMEOUT, "said nothing that this port understands in time");
+		if (!stream_detect_expires(stream))
+			stream_fail(stream, REASON_TIMEOUT,
+				    "said nothing that this port understands in time");
 		break;
 	case STREAM_OPEN:
 		if (session && session->state == SESSION_FLUSH) {
@@ -255,7 +259,10 @@ static void stream_expired(struct timer *timer)
 			session_end(session, session->why, NULL, false);
 		}
 		else if (session && !session->ready)
-			session_end(session, REASON_TIMEOUT, "did not authenticate in time", false);
+			session_end(session, REASON_TIMEOUT,
+				    session->carrier_waits ? "did not agree to the transport in time"
+							   : "did not authenticate in time",
+				    false);
 		else
 			half_open(stream, false);
 		break;

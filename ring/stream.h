@@ -42,6 +42,8 @@ struct welcome {
 	uint64_t tag;
 	const struct voucher *voucher;
 	struct source_rules sources;
+	bool answered, expired;         /* DETECT: the detector's reply was sent; its wait is over */
+	struct instant detect_until;
 };
 
 /* A proxy that is believed: neither rules of sources nor their limit are about itself. */
@@ -119,6 +121,12 @@ void stream_recv_arm(struct stream *stream);
 void stream_process(struct stream *stream);
 void stream_flush(struct stream *stream);
 void stream_detect(struct stream *stream);
+/* From now on it is asked what the peer speaks. */
+void stream_detect_begins(struct stream *stream);
+/* False: the deadline was not the detector's own, the time is over. */
+bool stream_detect_expires(struct stream *stream);
+/* Before there is a session: a few bytes of ours. False: no memory, or others are still on their way. */
+bool stream_say(struct stream *stream, struct slice bytes);
 bool stream_out_is_empty(const struct stream *stream);
 void stream_send_done(struct op *op, struct op_result result);
 void stream_recv_done(struct op *op, struct op_result result);

@@ -134,8 +134,7 @@ static void handshake_done(struct stream *stream)
 	if (facts.resumed)
 		hub_count(hub, COUNTER_handshakes_resumed, 1);
 	if (!stream->session) {
-		stream->state = STREAM_DETECT;
-		timer_arm(&hub->wheel, &stream->deadline, instant_after(hub->now, hub->limits->handshake));
+		stream_detect_begins(stream);
 		stream_detect(stream);
 		return;
 	}
@@ -198,15 +197,7 @@ static bool pending_join(struct stream *stream, struct piece more)
 
 static void detect_refused(struct stream *stream, const struct detect_answer *answer)
 {
-	struct hub *hub = &stream->worker->hub;
-	if (answer->reply.size) {
-		struct buf *buf = buf_acquire(&hub->bufs, answer->reply.size);
-		if (buf && stream->tls) {
-			memcpy(buf->bytes, answer->reply.at, answer->reply.size);
-			tls_plain_in(stream->tls, &(struct piece){buf, {buf->bytes, answer->reply.size}}, 1);
-		}
-		buf_unref(buf);
-	}
+	stream_say(stream, answer->reply);
 	stream_fail(stream, REASON_PROTOCOL, answer->refusal);
 }
 
@@ -223,55 +214,113 @@ static void detected(struct stream *stream, const struct detect_answer *answer)
 		return;
 	}
 	session->tag = stream->welcome->tag;
+	session->head_answered = answer->head_answered;
 	stream_adopt_session(stream, session);
+	if (answer->source.size)
+		text_copy(session->peer, sizeof session->peer, answer->source);
 	session_open(session);
 	stream_feed(stream);
 }
 
+/* One more piece behind what was looked at. MORE, IO: there is none; FULL: it could not be kept. */
+static enum status detect_more(struct stream *stream)
+{
+	struct piece first = stream->pending, more;
+	stream->pending = (struct piece){0};
+	enum status status = stream_next_plain(stream, &more);
+	stream->pending = first;
+	if (status == STATUS_OK && !pending_join(stream, more)) {
+		stream_fail(stream, REASON_MEMORY, NULL); /* what follows would be misread */
+		return STATUS_FULL;
+	}
+	return status;
+}
+
+static void detect_ended(struct stream *stream)
+{
+	bool failed = stream->tls && tls_state(stream->tls) == TLS_FAILED &&
+		      tls_reason(stream->tls) != REASON_TRUNCATED;
+	const char *silent = stream->welcome->answered ? "the peer closed before its first message"
+						       : "the peer closed before it said anything";
+	stream_fail(stream, failed ? tls_reason(stream->tls) : REASON_LOST,
+		    failed ? tls_text(stream->tls) : silent);
+}
+
+/* The detector's own reply goes out; what then counts is the first thing that comes, or that nothing does. */
+static bool detect_reply(struct stream *stream, const struct detect_answer *answer)
+{
+	struct hub *hub = &stream->worker->hub;
+	struct welcome *welcome = stream->welcome;
+	check(!welcome->answered);
+	welcome->answered = true;
+	if (!stream_say(stream, answer->reply)) {
+		stream_fail(stream, REASON_MEMORY, NULL);
+		return false;
+	}
+	timer_arm(&hub->wheel, &stream->deadline,
+		  instant_min(instant_after(hub->now, answer->wait), welcome->detect_until));
+	return true;
+}
+
+static enum status detect_ask(struct stream *stream, struct detect_answer *answer)
+{
+	const struct welcome *welcome = stream->welcome;
+	struct tls_facts facts = {0};
+	if (stream->tls)
+		tls_facts(stream->tls, &facts);
+	const struct detect_question question = {.alpn = facts.alpn,
+						 .peer = &stream->peer,
+						 .first = stream->pending.bytes,
+						 .answered = welcome->answered,
+						 .expired = welcome->expired};
+	*answer = (struct detect_answer){0};
+	return welcome->detector->detect(welcome->detector, &question, answer);
+}
+
 void stream_detect(struct stream *stream)
 {
-	for (;;) {
-		struct piece piece;
-		enum status status = stream->pending.buf ? STATUS_OK : stream_next_plain(stream, &piece);
-		if (status == STATUS_OK && !stream->pending.buf)
-			stream->pending = piece;
+	enum status status = stream->pending.buf ? STATUS_OK : detect_more(stream);
+	while (status == STATUS_OK) {
+		struct detect_answer answer;
+		status = detect_ask(stream, &answer);
 		if (status == STATUS_OK) {
-			struct detect_answer answer = {0};
-			struct tls_facts facts = {0};
-			if (stream->tls)
-				tls_facts(stream->tls, &facts);
-			const struct detector *detector = stream->welcome->detector;
-			status = detector->detect(detector, facts.alpn, stream->pending.bytes, &answer);
-			if (status == STATUS_OK) {
-				detected(stream, &answer);
-				return;
-			}
-			if (status != STATUS_MORE) {
-				detect_refused(stream, &answer);
-				return;
-			}
-			struct piece first = stream->pending;
-			stream->pending = (struct piece){0};
-			status = stream_next_plain(stream, &piece);
-			stream->pending = first;
-			if (status == STATUS_OK && pending_join(stream, piece))
-				continue;
-			if (status == STATUS_OK) {	/* bytes are gone: what follows would be misread */
-				stream_fail(stream, REASON_MEMORY, NULL);
-				return;
-			}
+			detected(stream, &answer);
+			return;
 		}
-		if (status == STATUS_IO) {
-			bool failed = stream->tls && tls_state(stream->tls) == TLS_FAILED &&
-				      tls_reason(stream->tls) != REASON_TRUNCATED;
-			stream_fail(stream, failed ? tls_reason(stream->tls) : REASON_LOST,
-				    failed ? tls_text(stream->tls)
-					   : "the peer closed before it said anything");
-		} else if (stream->pending.buf) {
-			piece_shelve(&stream->pending);
+		if (status != STATUS_MORE) {
+			detect_refused(stream, &answer);
+			return;
 		}
-		return;
+		if (!answer.reply.size)
+			status = detect_more(stream);
+		else if (detect_reply(stream, &answer))
+			status = STATUS_OK;
+		else
+			return;
 	}
+	if (status == STATUS_IO)
+		detect_ended(stream);
+	else if (status == STATUS_MORE && stream->pending.buf)
+		piece_shelve(&stream->pending);
+}
+
+void stream_detect_begins(struct stream *stream)
+{
+	struct hub *hub = &stream->worker->hub;
+	stream->state = STREAM_DETECT;
+	stream->welcome->detect_until = instant_after(hub->now, hub->limits->handshake);
+	timer_arm(&hub->wheel, &stream->deadline, stream->welcome->detect_until);
+}
+
+bool stream_detect_expires(struct stream *stream)
+{
+	struct welcome *welcome = stream->welcome;
+	if (!welcome->answered || welcome->expired)
+		return false;
+	welcome->expired = true;
+	timer_arm(&stream->worker->hub.wheel, &stream->deadline, welcome->detect_until);
+	stream_detect(stream);
+	return true;
 }
 
 void stream_process(struct stream *stream)

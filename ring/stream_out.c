@@ -223,6 +223,36 @@ void stream_send_done(struct op *op, struct op_result result)
 	stream_settled(stream);
 }
 
+/* ---- before there is a session ---- */
+
+static bool say_plain(struct stream *stream, struct buf *buf)
+{
+	struct outgoing *out = stream->out ? NULL : outgoing(stream);
+	if (!out)
+		return false;
+	out->parts[0] = (struct part){.piece = {buf_ref(buf), {buf->bytes, buf->used}}, .last = true};
+	out->count = 1;
+	out->next = 0;
+	return true;
+}
+
+bool stream_say(struct stream *stream, struct slice bytes)
+{
+	if (!bytes.size)
+		return true;
+	struct buf *buf = buf_acquire(&stream->worker->hub.bufs, bytes.size);
+	if (!buf)
+		return false;
+	memcpy(buf->bytes, bytes.at, bytes.size);
+	buf->used = (uint32_t)bytes.size;
+	struct piece piece = {buf, bytes};
+	piece.bytes.at = buf->bytes;
+	bool said = stream->tls ? tls_plain_in(stream->tls, &piece, 1) == STATUS_OK : say_plain(stream, buf);
+	buf_unref(buf);
+	stream_flush(stream);
+	return said;
+}
+
 /* ---- pumping ---- */
 
 static bool may_pump(const struct stream *stream)

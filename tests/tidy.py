@@ -19,7 +19,7 @@ LARGER = {"tls/tls.h": 200}
 INCLUDES = {
     "core": ["core/"],
     "tls": ["core/", "tls/"],
-    "protocols": ["core/", "protocols/detect", "protocols/codecs/"],
+    "protocols": ["core/", "protocols/detect", "protocols/codecs/", "protocols/carriers/"],
     "protocols/codecs": ["core/", "protocols/codecs/"],
     "protocols/carriers": ["core/", "protocols/codecs/", "protocols/carriers/"],
     "protocols/frontends": ["core/", "protocols/codecs/", "protocols/frontends/"],

@@ -106,6 +106,15 @@ struct slice http1_last_field(const struct head *head, const char *name)
 	return (struct slice){0};
 }
 
+struct slice http1_last_hop(const struct head *head)
+{
+	struct slice hop = http1_last_field(head, "x-forwarded-for");
+	const uint8_t *comma = hop.size ? memrchr(hop.at, ',', hop.size) : NULL;
+	if (comma)
+		hop = (struct slice){comma + 1, (size_t)(hop.at + hop.size - comma - 1)};
+	return trimmed(hop);
+}
+
 static uint32_t count_fields(const struct head *head, const char *name)
 {
 	uint32_t count = 0;

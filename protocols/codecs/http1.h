@@ -18,6 +18,8 @@ enum status http1_parse_head(struct slice bytes, struct head *head, size_t *used
 struct slice http1_field(const struct head *head, const char *name);
 /* The last one. */
 struct slice http1_last_field(const struct head *head, const char *name);
+/* The end of the last X-Forwarded-For, which the last proxy has added: the rest is its clients' own word. */
+struct slice http1_last_hop(const struct head *head);
 /* Does a comma-separated list in any field of that name have the token (case ignored)? */
 bool http1_has_token(const struct head *head, const char *name, const char *token);
 /* A valid upgrade to WebSocket version 13: GET, Host, Upgrade, Connection, Key, Version. */

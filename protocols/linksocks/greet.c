@@ -125,15 +125,6 @@ static struct slice source_of(const struct head *head)
 	return trimmed(source);
 }
 
-/* Proxies add to the end of the list, or another list behind it: only that is not the client's own word. */
-static struct slice hop_of(const struct head *head)
-{
-	struct slice rest = http1_last_field(head, "X-Forwarded-For"), hop = rest;
-	while (rest.size)
-		hop = cut_at(&rest, ',');
-	return trimmed(hop);
-}
-
 /* ---- the server ---- */
 
 static enum status refuse(struct session *session, struct linksocks *linksocks)
@@ -159,7 +150,7 @@ static bool remember(struct session *session, struct linksocks *linksocks, struc
 		     const struct head *head)
 {
 	struct credentials *credentials = &linksocks->told.credentials;
-	struct slice source = source_of(head), hop = hop_of(head);
+	struct slice source = source_of(head), hop = http1_last_hop(head);
 	if (!token.size && !source.size && !hop.size)
 		return true;
 	struct buf *buf = linksocks->greeting =

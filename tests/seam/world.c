@@ -191,6 +191,7 @@ static void gateway_start(void)
 				      .listens = listens,
 				      .detector = {.detector = {.detect = gateway_detect},
 						   .tls_tunnel_wire = &wire_tls_tunnel,
+						   .transports = 1u << TRANSPORT_TLS,
 						   .tls_tunnel_role = bridge_role(&world.bridge),
 						   .http_wire = &wire_http,
 						   .not_found_role = &role_http_not_found,

@@ -86,6 +86,7 @@ static void gateway_build(struct node *node)
 						  .tls = world.knobs.tls ? &node->tls : NULL,
 						  .detector = {.detector = {.detect = gateway_detect},
 							       .tls_tunnel_wire = &wire_tls_tunnel,
+							       .transports = 1u << TRANSPORT_TLS,
 							       .tls_tunnel_role = &role_gateway_link,
 							       .http_wire = &wire_http,
 							       .not_found_role = &role_http_not_found}};

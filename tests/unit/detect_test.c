@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "protocols/codecs/http1.h"
 #include "protocols/detect.h"
 #include "protocols/frontends/http.h"
 #include "protocols/linksocks/server.h"
@@ -30,10 +31,12 @@ static const struct gateway_detector gateway = {.detector = {gateway_detect},
 						.tls_tunnel_wire = &wire_tls_tunnel,
 						.tls_tunnel_role = &role,
 						.tls_tunnel_service = 3,
+						.transports = 1u << TRANSPORT_TLS,
 						HTTP_SIDE};
 static const struct gateway_detector both = {.detector = {gateway_detect},
 					     .tls_tunnel_wire = &wire_tls_tunnel,
 					     .tls_tunnel_role = &role,
+					     .transports = 1u << TRANSPORT_TLS,
 					     HTTP_SIDE, LINKSOCKS_SIDE,
 					     .allow_origins = origins,
 					     .allow_origin_count = 2};
@@ -81,11 +84,16 @@ static const struct vector vectors[] = {
     VECTOR("\xff", NONE, 1),
 };
 
+static const struct address stranger = {.family = ADDRESS_IPV4, .bytes = {203, 0, 113, 9}, .port = 1};
+static const struct address home = {.family = ADDRESS_IPV4, .bytes = {127, 0, 0, 1}, .port = 2};
+
 static enum status ask_of(const struct gateway_detector *of, const char *alpn, const void *bytes, size_t size,
 			  struct detect_answer *answer)
 {
+	const struct detect_question question = {
+	    .alpn = alpn, .peer = &stranger, .first = {bytes, size}};
 	*answer = (struct detect_answer){0};
-	return of->detector.detect(&of->detector, alpn, (struct slice){bytes, size}, answer);
+	return of->detector.detect(&of->detector, &question, answer);
 }
 
 static enum status ask(const char *alpn, const void *bytes, size_t size, struct detect_answer *answer)
@@ -228,10 +236,277 @@ static void the_own_listener_has_http_alone(void **state)
 	assert_int_equal(ask_of(&alone, NULL, "\0\2\0\1", 4, &answer), STATUS_PROTOCOL);
 }
 
+/* ---- TLS Tunnel behind an upgrade ---- */
+
+#define WSS(path) "GET " path " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+static const char bare_answer[] =
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+    "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+static struct gateway_detector with_transports(const struct gateway_detector *of, uint32_t transports)
+{
+	struct gateway_detector copy = *of;
+	copy.transports = transports;
+	return copy;
+}
+
+static void is_wss(const struct detect_answer *answer, bool head_answered)
+{
+	assert_ptr_equal(answer->carrier, &carrier_websocket_bytes);
+	assert_ptr_equal(answer->wire, &wire_tls_tunnel);
+	assert_ptr_equal(answer->role, &role);
+	assert_int_equal(answer->head_answered, head_answered);
+}
+
+static void wss_alone(void **state)
+{
+	struct gateway_detector alone = with_transports(&gateway, 1u << TRANSPORT_WSS | 1u << TRANSPORT_TLS);
+	static const char *const heads[] = {WSS("/") "\r\n", WSS("/any/path?x") "\r\n",
+					    WSS("/socket") "\r\n", WSS("/ws") "\r\n"};
+	struct detect_answer answer;
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
+		size_t size = strlen(heads[i]);
+		for (size_t part = 0; part < size; part++)
+			assert_int_equal(ask_of(&alone, NULL, heads[i], part, &answer), STATUS_MORE);
+		assert_int_equal(ask_of(&alone, NULL, heads[i], size, &answer), STATUS_OK);
+		is_wss(&answer, false);
+		assert_int_equal(answer.service, 3);
+		assert_int_equal(answer.reply.size, 0);
+		/* where it is not spoken, nobody is there */
+		assert_int_equal(ask_of(&gateway, NULL, heads[i], size, &answer), STATUS_OK);
+		assert_ptr_equal(answer.role, &role_http_not_found);
+	}
+	alone.allow_origins = origins;
+	alone.allow_origin_count = 2;
+	goes_to(&alone, WSS("/") "Origin: https://c.example\r\n\r\n", FOREIGN);
+	goes_to(&alone, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", LOST);
+	goes_to(&alone, "GET /favicon.ico HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n", LOST);
+	goes_to(&alone, "POST / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n", LOST);
+}
+
+static void put_frame(char *at, size_t *size, uint8_t first, const char *payload, size_t payload_size)
+{
+	static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
+	at[(*size)++] = (char)first;
+	at[(*size)++] = (char)(0x80 | payload_size);
+	memcpy(at + *size, key, 4);
+	*size += 4;
+	for (size_t i = 0; i < payload_size; i++)
+		at[(*size)++] = (char)(payload[i] ^ key[i % 4]);
+}
+
+enum told { AT_ONCE_TUNNEL, AT_ONCE_SOCKS, WAITS, STRANGE };
+
+struct first {
+	enum told told;          /* by all of it */
+	bool told_by_time;       /* while it waits: by the time that passes */
+	struct { uint8_t first; const char *payload; size_t size; } frames[4];
+};
+
+#define P(first, text) {first, text, sizeof(text) - 1}
+
+static const struct first firsts[] = {
+    {WAITS, true, {{0}}},
+    {AT_ONCE_TUNNEL, false, {P(0x82, "\0\2\0\1")}},
+    {AT_ONCE_TUNNEL, false, {P(0x82, "\0")}},
+    {AT_ONCE_TUNNEL, false, {P(0x02, ""), P(0x00, ""), P(0x80, "\0\0")}},
+    {AT_ONCE_SOCKS, false, {P(0x82, "\1\1abc")}},
+    {AT_ONCE_SOCKS, false, {P(0x82, "\1\1")}},
+    {AT_ONCE_SOCKS, false, {P(0x02, "\1"), P(0x00, "\1"), P(0x80, "x")}},
+    {AT_ONCE_SOCKS, false, {P(0x89, "ping"), P(0x82, ""), P(0x82, "\1\1")}},
+    {AT_ONCE_TUNNEL, false, {P(0x8a, ""), P(0x82, "\0")}},
+    {AT_ONCE_TUNNEL, false, {P(0x88, "\3\350")}},
+    {WAITS, true, {P(0x89, "ping")}},
+    {WAITS, true, {P(0x82, "")}},
+    {WAITS, false, {P(0x02, "\1")}},
+    {WAITS, false, {P(0x02, "")}},
+    {STRANGE, false, {P(0x82, "\1")}},
+    {STRANGE, false, {P(0x82, "\1\2")}},
+    {STRANGE, false, {P(0x82, "\2")}},
+    {STRANGE, false, {P(0x81, "hello")}},
+    {STRANGE, false, {P(0x80, "\0")}},
+    {STRANGE, false, {P(0x02, "\1"), P(0x82, "\1")}},
+    {STRANGE, false, {P(0x83, "")}},
+};
+
+static enum status ask_with(const struct gateway_detector *of, const char *bytes, size_t size, bool answered,
+			    bool expired, struct detect_answer *answer)
+{
+	const struct detect_question question = {.peer = &stranger,
+						 .first = {(const uint8_t *)bytes, size},
+						 .answered = answered,
+						 .expired = expired};
+	*answer = (struct detect_answer){0};
+	return of->detector.detect(&of->detector, &question, answer);
+}
+
+static void assert_told(const struct first *first, enum status status, const struct detect_answer *answer)
+{
+	switch (first->told) {
+	case AT_ONCE_TUNNEL:
+		assert_int_equal(status, STATUS_OK);
+		is_wss(answer, true);
+		break;
+	case AT_ONCE_SOCKS:
+		assert_int_equal(status, STATUS_OK);
+		assert_ptr_equal(answer->role, &role_linksocks_link);
+		assert_ptr_equal(answer->carrier, &carrier_websocket);
+		assert_true(answer->head_answered);
+		break;
+	case STRANGE:
+		assert_int_equal(status, STATUS_PROTOCOL);
+		assert_int_equal(answer->reply.size, 4);
+		assert_memory_equal(answer->reply.at, "\x88\x02\x03\xea", 4);
+		break;
+	default:
+		assert_int_equal(status, STATUS_MORE);
+		assert_int_equal(answer->reply.size, 0);
+	}
+}
+
+/* Both may be meant: the head is answered at once, byte by byte the frames are looked at. */
+static void the_first_message_tells(void **state)
+{
+	const struct gateway_detector either = with_transports(&both, 7);
+	static const char head[] = WSS("/x") "\r\n";
+	for (size_t i = 0; i < COUNT_OF(firsts); i++) {
+		char bytes[1024];
+		size_t size = sizeof head - 1, from = size;
+		enum status status = STATUS_MORE;
+		struct detect_answer answer;
+		memcpy(bytes, head, size);
+		assert_int_equal(ask_with(&either, bytes, size - 1, false, false, &answer), STATUS_MORE);
+		assert_int_equal(answer.reply.size, 0);
+		for (size_t k = 0; k < 4 && firsts[i].frames[k].payload; k++)
+			put_frame(bytes, &size, firsts[i].frames[k].first, firsts[i].frames[k].payload,
+				  firsts[i].frames[k].size);
+		for (size_t part = from; part <= size; part++) {  /* with what may have come too early */
+			assert_int_equal(ask_with(&either, bytes, part, false, false, &answer), STATUS_MORE);
+			assert_int_equal(answer.reply.size, strlen(bare_answer));
+			assert_memory_equal(answer.reply.at, bare_answer, strlen(bare_answer));
+			assert_int_equal(answer.wait.ns, DURATION_S(1).ns);
+		}
+		for (size_t part = from; part <= size && status == STATUS_MORE; part++)
+			status = ask_with(&either, bytes, part, true, false, &answer);
+		assert_told(&firsts[i], status, &answer);
+		status = ask_with(&either, bytes, size, true, true, &answer);
+		if (!firsts[i].told_by_time)
+			assert_told(&firsts[i], status, &answer);
+		else
+			assert_told(&firsts[1], status, &answer);
+	}
+}
+
+/* Half a header is not nothing, however long it takes. */
+static void a_part_of_a_message_is_waited_for(void **state)
+{
+	const struct gateway_detector either = with_transports(&both, 7);
+	char bytes[1024] = WSS("/x") "\r\n\x82\x82";
+	struct detect_answer answer;
+	size_t size = strlen(bytes);
+	for (size_t part = size - 1; part <= size; part++)
+		assert_int_equal(ask_with(&either, bytes, part, true, true, &answer), STATUS_MORE);
+	assert_int_equal(ask_with(&either, bytes, size - 2, true, true, &answer), STATUS_OK);
+	is_wss(&answer, true);
+}
+
+static void pings_do_not_go_on_for_ever(void **state)
+{
+	const struct gateway_detector either = with_transports(&both, 7);
+	static char bytes[DETECT_BYTES_MAX] = WSS("/x") "\r\n";
+	struct detect_answer answer;
+	size_t size = strlen(bytes);
+	for (int i = 0; i < 100; i++)
+		put_frame(bytes, &size, 0x89, "", 0);
+	assert_int_equal(ask_with(&either, bytes, size, true, false, &answer), STATUS_PROTOCOL);
+}
+
+/* Where both are served, what says at once who it is does not wait. */
+static void some_paths_and_heads_tell_at_once(void **state)
+{
+	struct gateway_detector either = with_transports(&both, 7);
+	struct gateway_detector apart = with_transports(&own, 7);
+	goes_to(&either, WSS("/socket") "\r\n", LINK);
+	goes_to(&either, WSS("/socket/x") "\r\n", LINK);
+	goes_to(&either, WSS("/x") "X-Tunnel-Features: credit\r\n\r\n", LINK);
+	goes_to(&either, WSS("/x") "Origin: https://c.example\r\n\r\n", FOREIGN);
+	goes_to(&either, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", LOST);
+	goes_to(&apart, WSS("/x") "\r\n", LOST);
+	either.tls_tunnel_wire = NULL;
+	goes_to(&either, WSS("/x") "\r\n", LINK);
+}
+
+/* ---- transports and proxies ---- */
+
+static void transports_that_are_off(void **state)
+{
+	const struct gateway_detector none = with_transports(&gateway, 0);
+	struct detect_answer answer;
+	assert_int_equal(ask_of(&none, NULL, "\0\2\0\1", 4, &answer), STATUS_PROTOCOL);
+	assert_non_null(strstr(answer.refusal, "transports"));
+	assert_verdict(H2, ask_of(&none, "h2", "x", 1, &answer), &answer);
+	goes_to(&none, WSS("/") "\r\n", LOST);
+}
+
+static void behind_a_proxy(void **state)
+{
+	struct gateway_detector clear = with_transports(&gateway, 7);
+	struct detect_answer answer;
+	clear.clear = true;
+	assert_int_equal(ask_of(&clear, NULL, "\0\2\0\1", 4, &answer), STATUS_PROTOCOL);
+	assert_non_null(strstr(answer.refusal, "needs TLS"));
+	assert_int_equal(ask_of(&clear, NULL, "\x16\3\1", 3, &answer), STATUS_PROTOCOL);
+	assert_int_equal(ask_of(&clear, NULL, WSS("/") "\r\n", sizeof(WSS("/")) + 1, &answer), STATUS_OK);
+	is_wss(&answer, false);
+}
+
+static void older_generations(void **state)
+{
+	struct gateway_detector old = gateway;
+	struct detect_answer answer;
+	old.legacy = true;
+	assert_verdict(TUNNEL, ask_of(&old, NULL, "\0\0\0\x10", 4, &answer), &answer);
+	assert_verdict(TUNNEL, ask_of(&old, NULL, "\0", 1, &answer), &answer);
+}
+
+static void sources(void **state)
+{
+	static const struct { const char *field; const char *told; } cases[] = {
+	    {"", ""},
+	    {"X-Forwarded-For: 198.51.100.7\r\n", "198.51.100.7"},
+	    {"X-Forwarded-For: 6.6.6.6, 198.51.100.7\r\n", "198.51.100.7"},
+	    {"X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 2001:db8::1\r\n", "2001:db8::1"},
+	    {"X-Forwarded-For: 6.6.6.6, \r\n", ""},
+	    {"X-Forwarded-For: nobody\r\n", ""},
+	    {"X-Forwarded-For: unix:/etc\r\n", ""},
+	};
+	struct gateway_detector clear = with_transports(&gateway, 7), trusting = clear;
+	const struct cidr range = {.family = ADDRESS_IPV4, .prefix = 24, .bytes = {203, 0, 113}};
+	trusting.trusted_proxies = &range;
+	trusting.trusted_proxy_count = 1;
+	clear.clear = true;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char head[512];
+		snprintf(head, sizeof head, WSS("/") "%s\r\n", cases[i].field);
+		struct detect_question question = {.peer = &home, .first = slice_of(head)};
+		struct detect_answer answer = {0};
+		assert_int_equal(clear.detector.detect(&clear.detector, &question, &answer), STATUS_OK);
+		assert_true(slice_is(answer.source, cases[i].told));
+		assert_int_equal(trusting.detector.detect(&trusting.detector, &question, &answer), STATUS_OK);
+		assert_int_equal(answer.source.size, 0);
+		question.peer = &stranger;
+		assert_int_equal(clear.detector.detect(&clear.detector, &question, &answer), STATUS_OK);
+		assert_int_equal(answer.source.size, 0);
+		assert_int_equal(trusting.detector.detect(&trusting.detector, &question, &answer), STATUS_OK);
+		assert_true(slice_is(answer.source, cases[i].told));
+	}
+}
+
 /* A head that never ends is the HTTP wire's to refuse. */
 static void long_heads(void **state)
 {
-	static char head[DETECT_BYTES_MAX];
+	static char head[HTTP1_HEAD_MAX];
 	struct detect_answer answer;
 	memset(head, 'a', sizeof head);
 	memcpy(head, "GET /", 5);
@@ -262,6 +537,15 @@ int main(void)
 	    cmocka_unit_test(paths),
 	    cmocka_unit_test(origins_are_asked),
 	    cmocka_unit_test(the_own_listener_has_http_alone),
+	    cmocka_unit_test(wss_alone),
+	    cmocka_unit_test(the_first_message_tells),
+	    cmocka_unit_test(a_part_of_a_message_is_waited_for),
+	    cmocka_unit_test(pings_do_not_go_on_for_ever),
+	    cmocka_unit_test(some_paths_and_heads_tell_at_once),
+	    cmocka_unit_test(transports_that_are_off),
+	    cmocka_unit_test(behind_a_proxy),
+	    cmocka_unit_test(older_generations),
+	    cmocka_unit_test(sources),
 	    cmocka_unit_test(long_heads),
 	    cmocka_unit_test(always_decided),
 	};

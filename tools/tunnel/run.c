@@ -112,16 +112,20 @@ static void gateway_settings_fill(struct run *run)
 					    .linksocks_route = linksocks_route,
 					    .linksocks_service = &run->linksocks.service,
 					    .allow_origins = config->allow_origins,
-					    .allow_origin_count = config->allow_origin_count};
+					    .allow_origin_count = config->allow_origin_count,
+					    .trusted_proxies = config->trusted_proxies,
+					    .trusted_proxy_count = config->trusted_proxy_count};
 	run->own_detector = detector;
 	run->own_detector.own = true;
 	detector.tls_tunnel_wire = config->tls_tunnel ? &wire_tls_tunnel : NULL;
 	detector.tls_tunnel_role = &role_gateway_link;
+	detector.clear = config->behind_proxy;
+	detector.transports = config->transports;
 	run->voucher = (struct voucher){.trusted = config->trusted_proxies,
 					.trusted_count = config->trusted_proxy_count,
 					.read = proxy_header_source};
 	run->gateway = (struct gateway_settings){.config = config,
-						 .tls = &run->gateway_tls,
+						 .tls = config->behind_proxy ? NULL : &run->gateway_tls,
 						 .voucher = config->proxy_protocol ? &run->voucher : NULL,
 						 .listens = gateway_listens,
 						 .detector = detector};
@@ -300,7 +304,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 		return false;
 	}
 	gateway_settings_fill(run);
-	if (is_public(config) && !settings_work(&run->gateway_tls, why))
+	if (is_public(config) && !config->gateway.behind_proxy && !settings_work(&run->gateway_tls, why))
 		return false;
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (!client_settings_fill(run, i)) {
@@ -410,9 +414,12 @@ static bool tell_port(struct run *run, struct run_port *port, const struct addre
 		return true;
 	port->told = true;
 	if (state == 1) {
-		bool own = port == &run->own;
+		bool own = port == &run->own, clear = !own && run->config->gateway.behind_proxy;
 		log_info("listening", TEXT("address", address_format(&port->address, where)),
-			 TEXT(own ? "speaks" : "pin", own ? "LinkSocks in clear" : pin_of(run, pin)));
+			 TEXT(own || clear ? "speaks" : "pin",
+			      own     ? "LinkSocks in clear"
+			      : clear ? "everything in clear, behind a proxy that does TLS"
+				      : pin_of(run, pin)));
 		if (run->print_line && port == &run->public)
 			print_client_line(run);
 		if (run->original)

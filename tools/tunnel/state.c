@@ -243,7 +243,7 @@ static bool load_gateway(struct config *config, char *why, size_t size)
 		if (!read_pem(config, gateway->tls_cert, &gateway->certificate_pem, why, size) ||
 		    !read_secret(gateway->tls_key, &gateway->key_pem, why, size))
 			return false;
-	} else if (!load_own_certificate(config, why, size)) {
+	} else if (!gateway->behind_proxy && !load_own_certificate(config, why, size)) {
 		return false;
 	}
 	return !needs_key(gateway) || load_own_key(config, why, size);
