@@ -31,3 +31,24 @@ bool rate_take(struct rate *rate, struct instant now)
 	rate->tokens -= TOKEN;
 	return true;
 }
+
+void rate_shared_init(struct rate_shared *rate, uint32_t per_second, uint32_t burst)
+{
+	rate->token_ns = per_second ? (int64_t)(TOKEN / size_min(per_second, TOKEN)) : 0;
+	rate->room_ns = rate->token_ns * burst;
+	atomic_init(&rate->full_ns, 0);
+}
+
+bool rate_shared_take(struct rate_shared *rate, struct instant now)
+{
+	int64_t full_ns = atomic_load_explicit(&rate->full_ns, memory_order_relaxed), next_ns;
+	if (!rate->token_ns)
+		return true;
+	do {
+		next_ns = (full_ns > now.ns ? full_ns : now.ns) + rate->token_ns;
+		if (next_ns - now.ns > rate->room_ns)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&rate->full_ns, &full_ns, next_ns,
+							memory_order_relaxed, memory_order_relaxed));
+	return true;
+}

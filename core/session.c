@@ -39,6 +39,7 @@ struct session *session_create(struct hub *hub, const struct session_options *op
 	session->traits = wire->traits;
 	session->channels_max = wire->traits & TRAIT_CONN ? 1 : hub->limits->channels_per_session;
 	session->ids.seed = (uint32_t)random_next(&hub->random);
+	rate_init(&session->opens, hub->limits->opens_per_second, hub->limits->opens_per_second, hub->now);
 	session->since = session->heard_at = hub->now;
 	session->tick.expired = session_ticked;
 	list_init(&session->channels);
@@ -93,7 +94,6 @@ void session_destroy(struct session *session)
 		session->carrier->stop(session, session->carrier_state);
 	input_release(session);
 	timer_disarm(&session->tick);
-	timer_disarm(&session->deadline);
 	link_remove(&session->hub_link);
 	link_remove(&session->delivered_link);
 	link_remove(&session->writable_link);
@@ -335,12 +335,25 @@ static const struct target *keep_target(const struct session *session, const str
 	return target;
 }
 
+/* A link's peer may open so many channels a second; its role does not hear of those above. */
+static bool is_too_many(struct session *session, const struct event *event)
+{
+	if (event->kind != EVENT_OPEN || session->traits & TRAIT_CONN || session->ferry ||
+	    rate_take(&session->opens, session->hub->now))
+		return false;
+	hub_count(session->hub, COUNTER_channels_limit, 1);
+	channel_refuse(event->channel, REASON_LIMIT, "too many channels a second (limits.opens_per_second)");
+	return true;
+}
+
 static enum status deliver_to_role(struct session *session, const struct event *event)
 {
 	if (session->slot_full)
 		return STATUS_FULL;
 	if (event->kind == EVENT_OPEN && !session->ready)
 		return session_fault(session, "opened a channel before it was authenticated");
+	if (is_too_many(session, event))
+		return STATUS_OK;
 	if (event->kind == EVENT_AUTHED)
 		session->ready = event->reason == REASON_OK;
 	session->slot = *event;

@@ -14,6 +14,7 @@
 #include "core/burden.h"
 #include "core/idtable.h"
 #include "core/list.h"
+#include "core/rate.h"
 #include "core/role.h"
 #include "core/wheel.h"
 #include "core/wire.h"
@@ -49,8 +50,7 @@ struct session {
 	struct ferry_end *ferry;            /* a ferry's rings; else NULL */
 	const struct opening *opening;      /* client: the carrier's request; NULL where it needs none */
 	struct burden *burden;              /* the role's, shown to other workers; NULL: nobody chooses it */
-	bool client;                        /* we dialled */
-	bool ready, held, draining;
+	bool client, ready, held, draining; /* client: we dialled */
 	bool blocked;                       /* a flow is full: not read until it drains */
 	bool sparing;                       /* for somebody crowded, last: read one buffer at a time */
 	bool pushes_back;                   /* queued_bytes was at its limit: sources are blocked */
@@ -71,14 +71,14 @@ struct session {
 	uint32_t fresh_left;                /* bytes that the fresh ones may say before an active one does */
 	uint32_t speakers;                  /* on fresh and active together */
 	struct link sources;                /* channels with bytes for it, not read while it is crowded */
-	uint32_t channel_count,
-	    channels_max; /* the wire lowers or raises the maximum when it knows its peer */
+	uint32_t channel_count, channels_max; /* the wire sets the maximum when it knows its peer */
 	struct idtable ids;
+	struct rate opens;                  /* a link's: channels that its peer opens */
 	size_t queued_bytes;                /* waiting in flows to be sent here */
 	struct event slot;
 	struct piece input;
 	struct chunk chunk;
-	struct timer tick, deadline;        /* wire.tick; handshake and flush limits, the worker's */
+	struct timer tick;                  /* wire.tick */
 	struct instant since, heard_at;     /* created; last input */
 	struct duration rtt;                /* as the wire measured it last; 0: it has not */
 	uint64_t bytes_in, bytes_out;       /* plaintext of the wire */

@@ -11,6 +11,7 @@
 #define PROTOCOLS_TLS_TUNNEL_GATEWAY_H
 
 #include "core/config.h"
+#include "core/rate.h"
 #include "core/registry.h"
 #include "core/request.h"
 #include "protocols/detect.h"
@@ -24,12 +25,13 @@ struct forward_access {
 	struct acl_rule rules[FORWARD_RULES_MAX];
 };
 
-/* Immutable after start. */
+/* Immutable after start, but for the rate. */
 struct gateway_settings {
 	const struct config_gateway *config;
 	struct forward_access forward;           /* forward_access_init; asked while allow_forward is on */
 	const struct tls_settings *tls;
 	const struct voucher *voucher;           /* NULL: no PROXY headers */
+	struct rate_shared link_rate;            /* new links, of all workers */
 	struct gateway_detector detector;        /* .tls_tunnel_service: set by the first gateway_create */
 	/* Told once, on worker 0: the gateway listens (0), or why it does not (-errno). */
 	void (*listens)(const struct address *address, int error);

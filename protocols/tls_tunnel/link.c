@@ -28,6 +28,16 @@ static struct link_state *state_of(const struct session *session) { return sessi
 
 /* ---- login ---- */
 
+/* Above the rate it is closed without a word, as the original does; link_ended tells the log. */
+static void link_start(struct session *session)
+{
+	struct gateway_settings *settings = gateway_of(session->service)->settings;
+	if (rate_shared_take(&settings->link_rate, session->hub->now))
+		return;
+	hub_count(session->hub, COUNTER_logins_limited, 1);
+	session_end(session, REASON_LIMIT, "tls_tunnel.rate_limit", false);
+}
+
 /* Every key is compared, so that the time tells nothing. */
 static bool key_is_known(const struct config_gateway *config, struct slice key,
 			 const struct config_identity **identity)
@@ -329,6 +339,7 @@ static void link_ended(struct session *session)
 const struct role role_gateway_link = {
 	.name = "tls_tunnel link",
 	.session_size = sizeof(struct link_state),
+	.start = link_start,
 	.event = link_event,
 	.fill = link_fill,
 	.said = link_said,

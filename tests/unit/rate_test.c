@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "core/rate.h"
 
@@ -17,14 +18,19 @@ struct step {
 static void run(uint32_t per_second, uint32_t burst, const struct step *steps, size_t count)
 {
 	struct rate rate;
+	struct rate_shared shared;
 	struct instant start = {DURATION_S(1000).ns};
 	rate_init(&rate, per_second, burst, start);
+	rate_shared_init(&shared, per_second, burst);
 	for (size_t i = 0; i < count; i++) {
-		unsigned given = 0;
-		for (unsigned k = 0; k < steps[i].asked; k++)
-			given += rate_take(&rate, instant_after(start, DURATION_MS(steps[i].at_ms)));
-		if (given != steps[i].given)
-			fail_msg("step %zu: %u given, not %u", i, given, steps[i].given);
+		struct instant now = instant_after(start, DURATION_MS(steps[i].at_ms));
+		unsigned given = 0, given_shared = 0;
+		for (unsigned k = 0; k < steps[i].asked; k++) {
+			given += rate_take(&rate, now);
+			given_shared += rate_shared_take(&shared, now);
+		}
+		if (given != steps[i].given || given_shared != steps[i].given)
+			fail_msg("step %zu: %u and %u given, not %u", i, given, given_shared, steps[i].given);
 	}
 }
 
@@ -70,6 +76,34 @@ static void the_largest_numbers_do_not_overflow(void **state)
 	assert_true(rate.tokens == (uint64_t)UINT32_MAX * 1000000000 - 1000000000);
 }
 
+enum { THREADS = 4, ASKED = 20000 };
+
+static struct rate_shared asked_by_all;
+
+static void *ask(void *state)
+{
+	uintptr_t given = 0;
+	for (int i = 0; i < ASKED; i++)
+		given += rate_shared_take(&asked_by_all, (struct instant){1000 + i});
+	return (void *)given;
+}
+
+/* Nobody gets what another one has: 30000 at once, and 1 a microsecond for the 20 that pass. */
+static void threads_share_one_bucket(void **state)
+{
+	pthread_t threads[THREADS];
+	uintptr_t sum = 0;
+	rate_shared_init(&asked_by_all, 1000000, 30000);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask, NULL), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *given;
+		pthread_join(threads[i], &given);
+		sum += (uintptr_t)given;
+	}
+	assert_in_range(sum, 30000, 30020);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -80,6 +114,7 @@ int main(void)
 	    cmocka_unit_test(zero_is_no_limit),
 	    cmocka_unit_test(a_clock_that_stands_or_steps_back_gives_nothing),
 	    cmocka_unit_test(the_largest_numbers_do_not_overflow),
+	    cmocka_unit_test(threads_share_one_bucket),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

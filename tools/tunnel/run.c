@@ -129,6 +129,8 @@ static void gateway_settings_fill(struct run *run)
 						 .voucher = config->proxy_protocol ? &run->voucher : NULL,
 						 .listens = gateway_listens,
 						 .detector = detector};
+	rate_shared_init(&run->gateway.link_rate, config->rate_limit.requests_per_second,
+			 config->rate_limit.burst_size);
 	forward_access_init(&run->gateway.forward, run->config);
 }
 
