@@ -130,6 +130,23 @@ bool hub_bind(struct session *session, bool beside, const struct acl *acl)
 	return true;
 }
 
+void hub_resolve(struct hub *hub, struct inquiry *inquiry)
+{
+	check(!inquiry->asked);
+	inquiry->asked = true;
+	inquiry->asker = NULL;
+	hub_request(hub, &inquiry->request, REQUEST_RESOLVE);
+}
+
+void hub_resolve_cancel(struct inquiry *inquiry)
+{
+	if (inquiry->asker)
+		*inquiry->asker = NULL;
+	inquiry->asker = NULL;
+	inquiry->asked = false;
+	link_remove(&inquiry->request.link);
+}
+
 void hub_forget(struct session *session)
 {
 	if (session->binding) {

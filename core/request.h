@@ -1,4 +1,5 @@
-/* core/request.h - what a role asks of its worker: dial, listen, move, post. Never answered inside the call.
+/* core/request.h - what a role asks of its worker: dial, listen, move, resolve, post. Never answered inside
+ * the call.
  *
  * Owner: as told at each. The worker takes requests off hub->requests after it has processed completions.
  */
@@ -17,6 +18,7 @@ enum request_kind {
 	REQUEST_UNLISTEN,
 	REQUEST_MOVE,
 	REQUEST_BIND,
+	REQUEST_RESOLVE,
 };
 
 struct acl;
@@ -73,6 +75,21 @@ struct binding {
 };
 /* False when there is no memory: nothing was asked. */
 bool hub_bind(struct session *session, bool beside, const struct acl *acl);
+
+/* Where a name leads, for a role that has to know before it dials. Memory: the role's, alive until `answered`
+ * was called or hub_resolve_cancel. */
+struct inquiry {
+	struct request request;
+	const char *host;                      /* a name, alive as long as this */
+	struct duration timeout;
+	/* `addresses`, without ports, in the order to try, borrowed for the call; none: it leads nowhere. */
+	void (*answered)(struct inquiry *inquiry, const struct address *addresses, uint32_t count);
+	struct inquiry **asker;                 /* the worker's: where it knows this by; NULL: not yet */
+	bool asked;                            /* between hub_resolve and its answer */
+};
+void hub_resolve(struct hub *hub, struct inquiry *inquiry);
+/* It will not be answered. No matter when. */
+void hub_resolve_cancel(struct inquiry *inquiry);
 
 /* The session has ended: what was asked for it is called off. */
 void hub_forget(struct session *session);

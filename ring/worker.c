@@ -8,6 +8,7 @@
 #include "ring/dgram.h"
 #include "ring/dialer.h"
 #include "ring/ferry.h"
+#include "ring/inquiry.h"
 #include "ring/listener.h"
 #include "ring/process.h"
 #include "ring/stream.h"
@@ -160,6 +161,9 @@ static void take_requests(struct worker *worker)
 			break;
 		case REQUEST_BIND:
 			dgram_bind(worker, OWNER(request, struct binding, request));
+			break;
+		case REQUEST_RESOLVE:
+			inquiry_start(worker, OWNER(request, struct inquiry, request));
 			break;
 		}
 	}

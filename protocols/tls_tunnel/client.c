@@ -1,5 +1,5 @@
 /* protocols/tls_tunnel/client.c - the client's service on one worker, and its visitors; see client.h. Its
- * links: client_link.c.
+ * links: client_link.c; its forwarders: client_forwarder.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,12 +10,12 @@
 
 enum { LISTEN_RETRY_S = 10 };
 
-static uint32_t worker_of_link(const struct client *client, uint32_t number)
+uint32_t client_link_worker(const struct client *client, uint32_t number)
 {
 	return (client->settings->worker + number) % client->service.hub->worker_count;
 }
 
-static struct client_link *link_here(const struct client *client, uint32_t number)
+struct client_link *client_link_here(const struct client *client, uint32_t number)
 {
 	for (uint32_t i = 0; i < client->link_count; i++)
 		if (client->links[i].number == number)
@@ -24,39 +24,6 @@ static struct client_link *link_here(const struct client *client, uint32_t numbe
 }
 
 /* ---- visiting ---- */
-
-/* Of the links that are up the one that carries the least; of equals one that lives here. Its number, or the
- * count of links: none is up. */
-static uint32_t choose_link(const struct client *client)
-{
-	const struct client_links *links = client->settings->links;
-	const struct hub *hub = client->service.hub;
-	uint32_t best = links->count;
-	uint64_t least = 0;
-	for (uint32_t number = 0; number < links->count; number++) {
-		const struct burden *burden = &links->burdens[number];
-		uint64_t weight = burden_weight(burden, hub->now);
-		if (!burden_is_open(burden))
-			continue;
-		bool nearer = worker_of_link(client, number) == hub->index &&
-			      worker_of_link(client, best) != hub->index;
-		if (best < links->count && (weight > least || (weight == least && !nearer)))
-			continue;
-		best = number;
-		least = weight;
-	}
-	return best;
-}
-
-/* The link that another worker has chosen, if it still is up. */
-static struct session *link_chosen(const struct client *client, uint64_t chosen)
-{
-	const struct client_link *link = chosen ? link_here(client, (uint32_t)chosen - 1) : NULL;
-	if (!link)
-		return NULL;
-	burden_came(link->burden);
-	return link->state == LINK_READY ? link->session : NULL;
-}
 
 static void refuse_visitor(struct session *session, const struct event *event, enum reason reason)
 {
@@ -69,22 +36,11 @@ static void refuse_visitor(struct session *session, const struct event *event, e
 
 static void visitor_event(struct session *session, const struct event *event)
 {
-	struct client *client = client_of(session->service);
 	if (event->kind != EVENT_OPEN)
 		return;
-	struct client_links *links = client->settings->links;
-	struct session *link = link_chosen(client, event->target->link);
-	uint32_t number = link ? links->count : choose_link(client);
-	if (number < links->count && worker_of_link(client, number) != session->hub->index) {
-		event->channel->target.link = number + 1;
-		burden_announce(&links->burdens[number], session->hub->now);
-		session_move(session, worker_of_link(client, number));
-		return;
-	}
-	if (number < links->count)
-		link = link_here(client, number)->session;
-	if (!link || !channel_open(link, event->channel->pair, event->target))
-		refuse_visitor(session, event, link ? REASON_LIMIT : REASON_UNREACHABLE);
+	enum reason reason;
+	if (!client_user_place(session, event->channel, &reason) && reason != REASON_OK)
+		refuse_visitor(session, event, reason);
 }
 
 /* The far end's refusal reaches the user as an abort; the log says why. */
@@ -125,7 +81,7 @@ static void visiting_retry(struct timer *timer)
 		hub_listen(visiting->client->service.hub, &visiting->listening);
 }
 
-/* Visitors listen from the first ready link on; without a link they refuse. */
+/* They listen from the first ready link on; without a link they refuse. */
 void client_visitors_start(struct client *client)
 {
 	if (client->listening)
@@ -133,6 +89,7 @@ void client_visitors_start(struct client *client)
 	client->listening = true;
 	for (uint32_t i = 0; i < client->visiting_count; i++)
 		hub_listen(client->service.hub, &client->visiting[i].listening);
+	client_forwarders_start(client);
 }
 
 /* ---- the service ---- */
@@ -170,7 +127,7 @@ void client_links_start(struct client *client)
 		if (!letter)
 			return;              /* they begin when the first link is up the next time */
 		letter->mail.deliver = links_begin;
-		letter->mail.to = worker_of_link(client, number);
+		letter->mail.to = client_link_worker(client, number);
 		letter->service = client->service.index;
 		hub_post(hub, &letter->mail);
 	}
@@ -185,6 +142,7 @@ static void client_drain(struct service *service)
 		if (client->visiting[i].listening.asked)
 			hub_unlisten(service->hub, &client->visiting[i].listening);
 	}
+	client_forwarders_stop(client);
 	for (uint32_t i = 0; i < client->link_count; i++)
 		client_link_drain(&client->links[i]);
 }
@@ -203,8 +161,10 @@ static void client_destroy(struct service *service)
 		client_link_fini(&client->links[i]);
 	for (uint32_t i = 0; i < client->visiting_count; i++)
 		timer_disarm(&client->visiting[i].retry);
+	client_forwarders_fini(client);
 	free(client->links);
 	free(client->visiting);
+	free(client->forwarding);
 	free(client->publications);
 	free(client);
 }
@@ -259,7 +219,8 @@ static bool client_alloc(struct client *client, const struct config_client *conf
 	client->publications =
 	    calloc(config->proxy_count + config->visitor_count + 1, sizeof *client->publications);
 	client->visiting = calloc(config->visitor_count + 1, sizeof *client->visiting);
-	return client->links && client->publications && client->visiting;
+	client->forwarding = calloc(config->forwarder_count + 1, sizeof *client->forwarding);
+	return client->links && client->publications && client->visiting && client->forwarding;
 }
 
 struct service *client_create(struct hub *hub, const struct client_settings *settings)
@@ -281,30 +242,34 @@ struct service *client_create(struct hub *hub, const struct client_settings *set
 				 .features = FEATURE_OURS | FEATURE_SOURCE | (count > 1 ? FEATURE_LINKS : 0)};
 	memcpy(client->credentials.instance, settings->instance, INSTANCE_SIZE);
 	for (uint32_t number = 0; number < count; number++)
-		if (worker_of_link(client, number) == hub->index)
+		if (client_link_worker(client, number) == hub->index)
 			client_link_init(&client->links[client->link_count++], client, number);
 	fill_publications(client, config);
+	client_forwarders_init(client);
 	hub->services[hub->service_count++] = &client->service;
 	return &client->service;
 }
 
-struct client_links *client_links_create(uint32_t count)
+struct client_links *client_links_create(uint32_t count, size_t forwarder_count)
 {
 	check(count > 0 && count <= LINKS_MAX);
 	struct client_links *links = calloc(1, sizeof *links);
-	struct burden *burdens = links ? burdens_create(count) : NULL;
-	if (!burdens) {
-		free(links);
+	if (!links)
 		return NULL;
-	}
 	links->count = count;
-	links->burdens = burdens;
-	return links;
+	links->burdens = burdens_create(count);
+	links->forwarding = calloc(forwarder_count + 1, sizeof *links->forwarding);
+	if (links->burdens && links->forwarding)
+		return links;
+	client_links_destroy(links);
+	return NULL;
 }
 
 void client_links_destroy(struct client_links *links)
 {
-	if (links)
-		free(links->burdens);
+	if (!links)
+		return;
+	free(links->burdens);
+	free(links->forwarding);
 	free(links);
 }

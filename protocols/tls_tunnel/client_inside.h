@@ -1,6 +1,7 @@
 /* protocols/tls_tunnel/client_inside.h - what the files of the client role share. Not for others.
  *
- * client.c has the service and the visitors, client_link.c the life of one link.
+ * client.c has the service and the visitors, client_link.c the life of one link, client_forwarder.c the
+ * forwarders, client_user.c the way of all local users to a link.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
@@ -33,6 +34,13 @@ struct visiting {
 	struct timer retry;
 };
 
+struct forwarding {
+	struct client *client;
+	const struct config_forwarder *config;
+	struct listening listening;
+	struct timer retry;
+};
+
 struct client {
 	struct service service;
 	const struct client_settings *settings;
@@ -44,6 +52,8 @@ struct client {
 	bool draining, listening;
 	bool alone;                          /* the gateway takes one link, and that was said */
 	struct visiting *visiting;
+	struct forwarding *forwarding;
+	uint32_t forwarding_count;
 };
 
 static inline struct client *client_of(struct service *service)
@@ -52,10 +62,25 @@ static inline struct client *client_of(struct service *service)
 }
 
 /* ---- client.c ---- */
-/* The first link is up: local ports for visitors are opened, once. */
+/* The first link is up: local ports for visitors and forwarders are opened, once. */
 void client_visitors_start(struct client *client);
 /* The gateway takes several links: parked ones on all workers begin. */
 void client_links_start(struct client *client);
+/* Where the link of that number lives; it, if that is here. */
+uint32_t client_link_worker(const struct client *client, uint32_t number);
+struct client_link *client_link_here(const struct client *client, uint32_t number);
+
+/* ---- client_user.c ---- */
+/* A held conn's OPEN: its channel is joined to one of a link here, which is returned. NULL and REASON_OK: the
+ * conn moves to a link's worker, or has ended for lack of memory; else why neither: UNREACHABLE (no link is
+ * up), LIMIT. */
+struct channel *client_user_place(struct session *session, struct channel *channel, enum reason *reason);
+
+/* ---- client_forwarder.c ---- */
+void client_forwarders_init(struct client *client);
+void client_forwarders_start(struct client *client);
+void client_forwarders_stop(struct client *client);
+void client_forwarders_fini(struct client *client);
 
 /* ---- client_link.c ---- */
 void client_link_init(struct client_link *link, struct client *client, uint32_t number);

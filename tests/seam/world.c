@@ -357,7 +357,7 @@ static void client_start(void)
 	client_tls_fill(&world.client.tls);
 	world.client_settings = (struct client_settings){.config = config,
 							 .tls = &world.client.tls,
-							 .links = client_links_create(VISITOR_LINKS),
+							 .links = client_links_create(VISITOR_LINKS, 0),
 							 .ready = client_is_ready};
 	assert_non_null(world.client_settings.links);
 	tls_random(world.client_settings.instance, INSTANCE_SIZE);

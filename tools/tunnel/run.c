@@ -181,7 +181,8 @@ static bool client_settings_fill(struct run *run, size_t index)
 		return linksocks_settings_fill(run, index);
 	run->clients[index] = (struct client_settings){.config = config,
 						       .tls = tls,
-						       .links = client_links_create(config->links),
+						       .links = client_links_create(
+							       config->links, config->forwarder_count),
 						       .worker = (uint32_t)index % run->process.worker_count,
 						       .ready = client_ready};
 	tls_random(run->clients[index].instance, sizeof run->clients[index].instance);
