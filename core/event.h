@@ -117,7 +117,9 @@ struct http_exchange {
 	struct slice method, path;             /* REQUEST: the path is not decoded, its query is `query` */
 	struct slice query;
 	struct slice api_key;                  /* REQUEST: X-API-Key; empty: there is none */
+	struct slice host, origin, authorization; /* REQUEST: the fields of these names; empty: none */
 	const char *content_type;              /* RESPONSE; NULL: there is no body */
+	const char *fields;                    /* RESPONSE: further ones, each with its CRLF; NULL: none */
 	struct slice body;
 };
 

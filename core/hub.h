@@ -21,12 +21,19 @@ enum {
 
 struct mail;
 
+/* What its thread has taken of the machine. */
+struct hub_usage {
+	int cpu;                        /* where it runs now */
+	struct duration busy;           /* CPU time, since it started */
+};
+
 struct hub {
 	uint32_t index, worker_count;
 	struct instant now;             /* this turn's */
 	uint64_t random;                /* jitter and ids; seeded by the worker */
 	/* Bytes that nobody can guess; NULL: from `random`, in tests. */
 	void (*secret_bytes)(uint8_t *bytes, size_t size);
+	void (*usage)(struct hub_usage *usage); /* of this thread; NULL: not known, in the simulator */
 	const struct acl *access;       /* what peers and users may reach; NULL: everything */
 	struct batching batching;       /* the default until the worker sets it */
 	const struct limits *limits;
@@ -45,7 +52,7 @@ struct hub {
 	struct service *services[SERVICES_MAX];
 	uint32_t service_count;
 	uint32_t session_count, pair_count, channel_count, link_count;
-	uint64_t session_serial;
+	uint64_t session_serial, pair_serial;
 	uint64_t window_growth;         /* bytes that windows have been given beyond their first size */
 	struct session **ferries;       /* by worker index; NULL for ourselves */
 	bool draining;

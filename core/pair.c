@@ -4,6 +4,7 @@
 #include "core/hub.h"
 #include "core/pace.h"
 #include "core/reader.h"
+#include "core/tally.h"
 #include "core/window.h"
 
 enum { UNHEARD_S = 10 };
@@ -17,6 +18,8 @@ struct pair *pair_create(struct session *session)
 	if (!pair)
 		return NULL;
 	pair->hub = hub;
+	pair->id = (uint64_t)hub->index << 48 | ++hub->pair_serial << 1;
+	pair->since = hub->now;
 	pair->role = session->role;
 	pair->service = session->service;
 	pair->moved_at = hub->now;
@@ -32,6 +35,7 @@ static void pair_destroy(struct pair *pair)
 	struct hub *hub = pair->hub;
 	flow_drop(pair, 0);
 	flow_drop(pair, 1);
+	tally_remove(pair);
 	pace_release(pair, 0);
 	pace_release(pair, 1);
 	timer_disarm(&pair->timer);

@@ -41,6 +41,9 @@ struct flow {
 struct pair {
 	struct link hub_link;
 	struct hub *hub;
+	uint64_t id;                    /* unique in the process; even: side 1 is id + 1 */
+	struct instant since;
+	struct tally *tally;            /* what it counts for; NULL: nothing */
 	struct channel *side[2];
 	struct flow flow[2];
 	const struct role *role;        /* of side 0's session: decides about refusals */

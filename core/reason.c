@@ -23,7 +23,7 @@ const char *reason_name(enum reason reason)
 		[REASON_AUTH] = "auth", [REASON_CERTIFICATE] = "certificate", [REASON_TLS] = "tls",
 		[REASON_PLAINTEXT] = "plaintext", [REASON_REPLACED] = "replaced", [REASON_GOAWAY] = "goaway",
 		[REASON_SILENT] = "silent", [REASON_MEMORY] = "memory", [REASON_STOPPING] = "stopping",
-		[REASON_OTHER] = "other",
+		[REASON_ADMINISTRATOR] = "administrator", [REASON_OTHER] = "other",
 	};
 	return names[reason];
 }

@@ -31,6 +31,7 @@
 	X(SILENT,        true,  "peer fell silent") \
 	X(MEMORY,        true,  "out of memory budget") \
 	X(STOPPING,      false, "stopping") \
+	X(ADMINISTRATOR, false, "closed by the administrator") \
 	X(OTHER,         true,  "other")
 
 enum reason {

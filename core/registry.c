@@ -32,6 +32,8 @@ static void entry_free(struct registry *registry, struct registry_entry *entry)
 		holder_free(holder_of(entry->holders.next));
 	idtable_remove(&registry->table, &entry->id_link);
 	link_remove(&entry->all_link);
+	tally_unref(entry->users);
+	tally_unref(entry->visitors);
 	free(entry);
 }
 

@@ -11,6 +11,7 @@
 #include "core/idtable.h"
 #include "core/list.h"
 #include "core/session.h"
+#include "core/tally.h"
 
 struct registry_holder {
 	struct link entry_link;     /* entry->holders, the oldest first */
@@ -26,6 +27,8 @@ struct registry_entry {
 	struct link holders;
 	bool kept;                  /* stays when its last holder goes, until registry_drop */
 	uint32_t listener;          /* where the port is listened on; known to the worker that decides */
+	struct instant since;       /* the owner's: when it was first held */
+	struct tally *users, *visitors; /* the owner's; NULL: nothing was counted */
 	uint16_t port;
 	uint16_t key_size;
 	uint8_t key[2 + HOST_SIZE]; /* port, then the name */

@@ -11,6 +11,7 @@
 #include "core/event.h"
 
 struct session;
+struct published_sink;
 struct pair;
 struct hub;
 
@@ -18,6 +19,7 @@ struct hub;
 struct session_facts {
 	const char *protocol;      /* "tls-tunnel", "linksocks" ...: the configuration's word */
 	const char *role;          /* "gateway", "client", "provider" ... */
+	const char *peer_role;     /* what the peer is; NULL: not known (yet) */
 	const char *identity;      /* who has logged in; NULL: nobody, or nobody known by name */
 	uint32_t features;         /* enum feature bits that both ends have shown */
 };
@@ -61,6 +63,8 @@ struct service_table {
 	void (*ferried)(struct service *service, const struct event *event);
 	/* This machine's addresses or routes have changed. NULL: does not care. */
 	void (*network_changed)(struct service *service);
+	/* For statistics: what it publishes, visits or forwards, as far as this worker knows. NULL: nothing. */
+	void (*published)(struct service *service, struct published_sink *sink);
 	/* Take no new work; finish what runs. Called once. */
 	void (*drain)(struct service *service);
 	/* Frees it; all sessions are gone. */

@@ -29,6 +29,7 @@ struct process {
 	void *populate_state;
 	uint64_t seed;                   /* of the hubs' generators */
 	void (*secret_bytes)(uint8_t *bytes, size_t size); /* the hubs'; NULL: seeded, in the simulator */
+	void (*usage)(struct hub_usage *usage);            /* the hubs'; NULL: not told, in the simulator */
 	const struct acl *access;        /* the hubs'; NULL: everything */
 	struct batching batching;        /* the hubs' */
 	bool pinned;                     /* workers are tied to cores */

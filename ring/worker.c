@@ -24,6 +24,7 @@ void worker_init(struct worker *worker, struct process *process, uint32_t index,
 	hub_init(&worker->hub, index, process->worker_count, &process->limits, now);
 	worker->hub.random ^= process->seed * 0x9e3779b97f4a7c15u;
 	worker->hub.secret_bytes = process->secret_bytes;
+	worker->hub.usage = process->usage;
 	worker->hub.access = process->access;
 	if (process->batching.max.ns)
 		worker->hub.batching = process->batching;

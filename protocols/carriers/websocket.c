@@ -326,6 +326,7 @@ static enum websocket_code code_of(enum reason why)
 	case REASON_OK:
 		return WEBSOCKET_NORMAL;
 	case REASON_STOPPING:
+	case REASON_ADMINISTRATOR:
 	case REASON_GOAWAY:
 	case REASON_REPLACED:
 		return WEBSOCKET_AWAY;

@@ -13,7 +13,7 @@ enum {
 	TRAILER_MAX = 4096,
 	GROW_MIN = 1024,
 	BODY_STEP = 16 * 1024,           /* of an answer, in one message of the writer */
-	ANSWER_HEAD_MAX = 512,
+	ANSWER_HEAD_MAX = 1024,          /* and of the further fields of an answer */
 };
 
 /* A request goes from HEAD over its body to ASKED; the answer leads back to HEAD. */
@@ -144,7 +144,10 @@ static enum status take_head(struct session *session, struct http *http, const s
 	if (head->status)
 		return refuse(session, http, 400, "an answer where a request belongs");
 	*exchange = (struct http_exchange){.method = head->method,
-					   .api_key = http1_field(head, "x-api-key")};
+					   .api_key = http1_field(head, "x-api-key"),
+					   .host = http1_field(head, "host"),
+					   .origin = http1_field(head, "origin"),
+					   .authorization = http1_field(head, "authorization")};
 	take_target(exchange, head->path);
 	http->head_only = slice_is(head->method, "HEAD");
 	http->close = !head->minor || http1_has_token(head, "connection", "close");
@@ -355,15 +358,16 @@ static void next_request(struct session *session, struct http *http)
 
 static bool has_body(unsigned status) { return status >= 200 && status != 204 && status != 304; }
 
-static enum status say_head(struct writer *writer, unsigned status, const char *content_type, size_t size,
-			    bool close)
+static enum status say_head(struct writer *writer, const struct http_exchange *answer, size_t size, bool close)
 {
 	char text[ANSWER_HEAD_MAX], length[48] = "";
-	if (has_body(status))
+	const char *content_type = answer->content_type;
+	if (has_body(answer->status))
 		snprintf(length, sizeof length, "Content-Length: %zu\r\n", size);
-	int used = snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\n%s%.100s%s%s%s\r\n", status,
-			    http1_status_text(status), content_type ? "Content-Type: " : "",
-			    content_type ? content_type : "", content_type ? "\r\n" : "", length,
+	int used = snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\n%s%.100s%s%.768s%s%s\r\n", answer->status,
+			    http1_status_text(answer->status), content_type ? "Content-Type: " : "",
+			    content_type ? content_type : "", content_type ? "\r\n" : "",
+			    answer->fields ? answer->fields : "", length,
 			    close ? "Connection: close\r\n" : "");
 	writer_begin(writer, CHUNK_BYTES);
 	writer_copy(writer, (struct slice){(uint8_t *)text, (size_t)used});
@@ -382,7 +386,7 @@ static enum status say_answer(struct session *session, struct http *http,
 	if (http->state != HTTP_ASKED)
 		return STATUS_OK;
 	if (!http->answer_begun) {
-		if (say_head(writer, answer->status, answer->content_type, body.size, close) != STATUS_OK)
+		if (say_head(writer, answer, body.size, close) != STATUS_OK)
 			return STATUS_FULL;
 		http->answer_begun = true;
 		http->close = close;
@@ -410,7 +414,7 @@ static enum status say_owed(struct http *http, struct writer *writer)
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	enum status status = STATUS_OK;
 	if (http->refusal)
-		status = say_head(writer, http->refusal, NULL, 0, true);
+		status = say_head(writer, &(struct http_exchange){.status = http->refusal}, 0, true);
 	if (status == STATUS_OK)
 		http->refusal = 0;
 	if (status != STATUS_OK || !http->continues)

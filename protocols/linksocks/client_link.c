@@ -355,12 +355,25 @@ static void link_fill(struct session *session, struct event *event)
 		event->token = &link->request;
 }
 
+static void link_describe(const struct session *session, struct session_facts *facts)
+{
+	const struct client_link *link = client_link_of(session);
+	bool reverse = link && link->client->settings->config->linksocks.reverse;
+	*facts = (struct session_facts){.protocol = "linksocks",
+					.role = reverse			? "provider"
+						: link && link->connector ? "connector"
+									  : "client",
+					.peer_role = "server",
+					.features = linksocks_features(session)};
+}
+
 static const struct role role_client_link = {
     .name = "linksocks client",
     .session_size = sizeof(struct client_link *),
     .start = link_start,
     .event = link_event,
     .fill = link_fill,
+    .describe = link_describe,
     .ended = link_ended,
 };
 

@@ -255,6 +255,15 @@ static void link_ended(struct session *session)
 	       TEXT("detail", session->why_text));
 }
 
+static void link_describe(const struct session *session, struct session_facts *facts)
+{
+	const struct server_link *link = server_link_of(session);
+	*facts = (struct session_facts){.protocol = "linksocks",
+					.role = "server",
+					.peer_role = link->joined ? party_name(link->member.party) : NULL,
+					.features = linksocks_features(session)};
+}
+
 const struct role role_linksocks_link = {
 	.name = "linksocks link",
 	.session_size = sizeof(struct server_link),
@@ -264,5 +273,6 @@ const struct role role_linksocks_link = {
 	.said = link_said,
 	.refused = relay_refused,
 	.retry = relay_retry,
+	.describe = link_describe,
 	.ended = link_ended,
 };

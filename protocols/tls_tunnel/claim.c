@@ -123,6 +123,9 @@ static void entry_told(struct gateway *gateway, const struct claim *claim)
 				      party->burden);
 		check(holder);
 	}
+	struct registry_entry *entry = registry_find(registry, wanted->name, wanted->port);
+	if (entry && !instant_is_set(entry->since))
+		entry->since = gateway->service.hub->now;
 	struct offering *offering = offering_find(gateway, party->link_id);
 	holder->session = offering ? offering->session : NULL;
 }

@@ -39,7 +39,9 @@ static void visitor_event(struct session *session, const struct event *event)
 	if (event->kind != EVENT_OPEN)
 		return;
 	enum reason reason;
-	if (!client_user_place(session, event->channel, &reason) && reason != REASON_OK)
+	if (client_user_place(session, event->channel, &reason))
+		client_count(session, PUBLISHED_VISITOR, event->channel->pair);
+	else if (reason != REASON_OK)
 		refuse_visitor(session, event, reason);
 }
 
@@ -162,6 +164,7 @@ static void client_destroy(struct service *service)
 	for (uint32_t i = 0; i < client->visiting_count; i++)
 		timer_disarm(&client->visiting[i].retry);
 	client_forwarders_fini(client);
+	client_tallies_destroy(client);
 	free(client->links);
 	free(client->visiting);
 	free(client->forwarding);
@@ -171,6 +174,7 @@ static void client_destroy(struct service *service)
 
 static const struct service_table table = {.name = "tls_tunnel client",
 					   .start = client_start,
+					   .published = client_published,
 					   .drain = client_drain,
 					   .network_changed = client_network_changed,
 					   .destroy = client_destroy};
@@ -204,6 +208,7 @@ static void fill_publications(struct client *client, const struct config_client 
 							    .wire = &wire_plain,
 							    .carrier = &carrier_raw,
 							    .role = &role_client_visitor,
+							    .tag = i,
 							    .opened = visiting_opened,
 							    .closed = visiting_closed,
 							    .target = {.published = true,
@@ -220,7 +225,8 @@ static bool client_alloc(struct client *client, const struct config_client *conf
 	    calloc(config->proxy_count + config->visitor_count + 1, sizeof *client->publications);
 	client->visiting = calloc(config->visitor_count + 1, sizeof *client->visiting);
 	client->forwarding = calloc(config->forwarder_count + 1, sizeof *client->forwarding);
-	return client->links && client->publications && client->visiting && client->forwarding;
+	return client->links && client->publications && client->visiting && client->forwarding &&
+	       client_tallies_create(client);
 }
 
 struct service *client_create(struct hub *hub, const struct client_settings *settings)
@@ -232,6 +238,7 @@ struct service *client_create(struct hub *hub, const struct client_settings *set
 		return NULL;
 	client->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
 	client->settings = settings;
+	client->since = hub->now;
 	if (!client_alloc(client, config)) {
 		client_destroy(&client->service);
 		return NULL;

@@ -76,13 +76,15 @@ static void go_gateway(struct session *session, struct channel *channel)
 	}
 	enum reason reason;
 	struct channel *joined = client_user_place(session, channel, &reason);
-	if (joined)
+	if (joined) {
+		client_count(session, PUBLISHED_FORWARDER, channel->pair);
 		channel_open_within(joined, DURATION_S(ANSWER_S));
-	else if (reason == REASON_OK)
+	} else if (reason == REASON_OK) {
 		leave(session);                  /* it is counted again where it arrives */
-	else
+	} else {
 		refuse(channel, reason,
 		       reason == REASON_LIMIT ? "too many channels" : "there is no link to the gateway now");
+	}
 }
 
 /* `host`: its name, or the address that has decided. */
@@ -90,7 +92,9 @@ static void go_direct(struct channel *channel, const char *host)
 {
 	static const struct acl everything;      /* it denies our own listeners all the same */
 	const struct dial_options options = {.acl = &everything, .timeout = DURATION_S(DIRECT_S)};
-	if (!pair_dial(channel->pair, host, channel->target.port, &options))
+	if (pair_dial(channel->pair, host, channel->target.port, &options))
+		client_count(channel->session, PUBLISHED_FORWARDER, channel->pair);
+	else
 		refuse(channel, REASON_LIMIT, reason_text(REASON_LIMIT));
 }
 

@@ -6,6 +6,7 @@
 #ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 
+#include "core/published.h"
 #include "protocols/tls_tunnel/client.h"
 
 enum link_state { LINK_PARKED, LINK_WAITING, LINK_DIALLING, LINK_LOGIN, LINK_READY };
@@ -21,6 +22,7 @@ struct client_link {
 	struct timer timer;                  /* the next try */
 	struct timer probe;                  /* the network has changed: is the gateway still there? */
 	struct instant probed_at, ready_at;
+	uint32_t features;                   /* that both ends have shown */
 	struct duration delay, auth_delay;
 	uint32_t gateway;                    /* index of the one that it has tried last */
 	bool said;                           /* that it connects */
@@ -54,6 +56,8 @@ struct client {
 	struct visiting *visiting;
 	struct forwarding *forwarding;
 	uint32_t forwarding_count;
+	struct tally **tallies;              /* client_tally */
+	struct instant since;                /* it was made */
 };
 
 static inline struct client *client_of(struct service *service)
@@ -90,5 +94,14 @@ void client_link_start(struct client_link *link);
 void client_link_drain(struct client_link *link);
 /* The old path may be dead without anybody having said so. */
 void client_link_network_changed(struct client_link *link);
+
+/* ---- client_published.c ---- */
+bool client_tallies_create(struct client *client);
+void client_tallies_destroy(struct client *client);
+/* Somebody uses that entry of the configuration's list: its pair counts there. */
+void client_count_for(const struct client *client, enum published_kind kind, size_t index, struct pair *pair);
+/* The same for a conn whose tag is the index. */
+void client_count(const struct session *session, enum published_kind kind, struct pair *pair);
+void client_published(struct service *service, struct published_sink *sink);
 
 #endif

@@ -235,6 +235,7 @@ static void link_authed(struct session *session, const struct event *event)
 		log_warn("this gateway takes one link of a client, so there is one",
 			 TEXT("gateway", session->peer), NUMBER("links", client->settings->links->count));
 	client->alone = !several;
+	link->features = event->credentials->features & (FEATURE_OURS | FEATURE_LINKS);
 	session_say(session, EVENT_PUBLISH);
 }
 
@@ -332,7 +333,11 @@ static bool local_dial(struct client *client, struct pair *pair)
 	/* What our own file names needs no rule. */
 	const struct dial_options options = {.timeout = DURATION_S(LOCAL_DIAL_S),
 					     .preface = proxy_preface(proxy, &target->source, bytes)};
-	return pair_dial(pair, proxy->local.host, proxy->local.port, &options);
+	if (!pair_dial(pair, proxy->local.host, proxy->local.port, &options))
+		return false;
+	size_t index = (size_t)(proxy - client->settings->config->proxies);
+	client_count_for(client, PUBLISHED_PROXY, index, pair);
+	return true;
 }
 
 static void link_open(struct session *session, const struct event *event)
@@ -432,6 +437,16 @@ static void link_fill(struct session *session, struct event *event)
 	}
 }
 
+static void link_describe(const struct session *session, struct session_facts *facts)
+{
+	const struct client_link *link = link_of(session);
+	*facts = (struct session_facts){
+	    .protocol = "tls-tunnel",
+	    .role = "client",
+	    .peer_role = "gateway",
+	    .features = link ? link->features : 0};
+}
+
 static const struct role role_client_link = {
 	.name = "tls_tunnel client",
 	.session_size = sizeof(struct client_link *),
@@ -440,6 +455,7 @@ static const struct role role_client_link = {
 	.fill = link_fill,
 	.refused = link_refused,
 	.retry = link_retry,
+	.describe = link_describe,
 	.ended = link_ended,
 };
 

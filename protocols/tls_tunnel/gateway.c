@@ -67,6 +67,7 @@ static void gateway_ferried(struct service *service, const struct event *event)
 static const struct service_table table = {.name = "tls_tunnel gateway",
 					   .start = gateway_start,
 					   .ferried = gateway_ferried,
+					   .published = gateway_published,
 					   .drain = gateway_drain,
 					   .destroy = gateway_destroy};
 

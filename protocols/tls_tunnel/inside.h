@@ -8,7 +8,7 @@
 
 #include "protocols/tls_tunnel/gateway.h"
 
-enum { OFFERS_MAX = 1024, BIND_TRIES_MAX = 10, OFFER_TEXT_SIZE = 256 };
+enum { OFFERS_MAX = 1024, BIND_TRIES_MAX = 10, OFFER_TEXT_SIZE = 256, OFFER_TYPE_SIZE = 16 };
 
 struct gateway {
 	struct service service;
@@ -48,7 +48,7 @@ enum kinship {
 /* ---- offering.c: what one link offers; it lives as long as the link ---- */
 
 struct offer {
-	char name[HOST_SIZE], addr[ADDRESS_PATH_SIZE];
+	char name[HOST_SIZE], addr[ADDRESS_PATH_SIZE], type[OFFER_TYPE_SIZE];
 	uint16_t port, local_port;
 	bool refused;
 	uint8_t tries;                           /* note: tries to bind so far */
@@ -75,6 +75,8 @@ struct offering *offering_create(struct gateway *gateway, struct session *sessio
 				 uint32_t count);
 /* NULL: that link has ended, or is another worker's. */
 struct offering *offering_find(struct gateway *gateway, uint64_t link_id);
+/* NULL: it offers no such thing, or that was refused. `offering` may be NULL. */
+struct offer *offering_offer(struct offering *offering, const char *name, uint16_t port);
 /* Asks the link for a sign of life; none within a second (5 s where the peer is not ours) ends it. */
 void offering_probe(struct offering *offering);
 /* Its peer has answered a ping. */
@@ -114,6 +116,10 @@ void claim_port_closed(struct gateway *gateway, const char *name, uint16_t port)
 
 /* The claim was decided: offers are marked refused or not. */
 void link_claimed(struct offering *offering);
+/* NULL: it has published nothing yet. */
+struct offering *link_offering(const struct session *session);
+/* Who has logged in; "": nobody known by name. */
+const char *link_identity(const struct session *session);
 
 /* ---- user.c ---- */
 
@@ -129,5 +135,11 @@ void user_ferried(struct gateway *gateway, const struct event *event);
 void forward_open(struct gateway *gateway, const struct event *event);
 /* That dial has failed: side 0 hears it as the protocol words it. */
 void forward_refused(struct pair *pair, enum reason reason);
+
+/* ---- published.c ---- */
+
+/* Somebody has reached what is published so: its bytes count there. */
+void published_count(struct gateway *gateway, const struct target *target, struct pair *pair, bool visitor);
+void gateway_published(struct service *service, struct published_sink *sink);
 
 #endif

@@ -242,6 +242,25 @@ static bool link_refused(struct pair *pair, enum reason reason)
 	return true;
 }
 
+/* ---- for statistics ---- */
+
+struct offering *link_offering(const struct session *session) { return state_of(session)->offering; }
+
+const char *link_identity(const struct session *session)
+{
+	const struct config_identity *identity = state_of(session)->identity;
+	return identity ? identity->name : "";
+}
+
+static void link_describe(const struct session *session, struct session_facts *facts)
+{
+	*facts = (struct session_facts){.protocol = "tls-tunnel",
+					.role = "gateway",
+					.peer_role = "client",
+					.identity = link_identity(session),
+					.features = state_of(session)->shown.features};
+}
+
 /* ---- the role ---- */
 
 static void link_event(struct session *session, const struct event *event)
@@ -344,5 +363,6 @@ const struct role role_gateway_link = {
 	.fill = link_fill,
 	.said = link_said,
 	.refused = link_refused,
+	.describe = link_describe,
 	.ended = link_ended,
 };

@@ -45,6 +45,7 @@ struct offering *offering_create(struct gateway *gateway, struct session *sessio
 		offer->local_port = publications[i].local_port;
 		text_copy(offer->name, sizeof offer->name, slice_of(publications[i].name));
 		text_copy(offer->addr, sizeof offer->addr, slice_of(publications[i].publish_addr));
+		text_copy(offer->type, sizeof offer->type, slice_of(publications[i].type));
 	}
 	session_show(session, burden);
 	list_push(&gateway->offerings, &offering->gateway_link);
@@ -71,9 +72,9 @@ struct offering *offering_find(struct gateway *gateway, uint64_t link_id)
 
 /* ---- notes: one at a time, the state of each offer is the queue ---- */
 
-static struct offer *offer_find(struct offering *offering, const char *name, uint16_t port)
+struct offer *offering_offer(struct offering *offering, const char *name, uint16_t port)
 {
-	for (uint32_t i = 0; i < offering->count; i++) {
+	for (uint32_t i = 0; offering && i < offering->count; i++) {
 		struct offer *offer = &offering->offers[i];
 		if (!offer->refused && offer->port == port && strcmp(offer->name, name) == 0)
 			return offer;
@@ -86,7 +87,7 @@ void offering_bind_failed(struct gateway *gateway, const char *name, uint16_t po
 	for (struct link *link = gateway->offerings.next; link != &gateway->offerings; link = link->next) {
 		struct offering *offering = offering_of(link);
 		const struct registry_entry *entry = registry_find(&gateway->registry, name, port);
-		struct offer *offer = offer_find(offering, name, port);
+		struct offer *offer = offering_offer(offering, name, port);
 		if (!offer || !entry || !registry_holder_of(entry, offering->party.link_id))
 			continue;
 		offer->error = error;

@@ -44,24 +44,28 @@ static void go_elsewhere(struct session *session, struct channel *channel,
 }
 
 /* The chosen link is here, or there is none. */
-static void join(const struct registry_holder *holder, const struct event *event)
+static void join(struct gateway *gateway, const struct registry_holder *holder, const struct event *event,
+		 bool visitor)
 {
 	struct session *link = holder ? holder->session : NULL;
-	if (!link || !channel_open(link, event->channel->pair, event->target))
+	if (link && channel_open(link, event->channel->pair, event->target))
+		published_count(gateway, event->target, event->channel->pair, visitor);
+	else
 		channel_refuse(event->channel, link ? REASON_LIMIT : REASON_NOT_FOUND, NULL);
 }
 
 static void user_event(struct session *session, const struct event *event)
 {
 	struct hub *hub = session->hub;
+	struct gateway *gateway = gateway_of(session->service);
 	if (event->kind != EVENT_OPEN)
 		return;
-	struct registry_holder *holder = choose(gateway_of(session->service), event);
+	struct registry_holder *holder = choose(gateway, event);
 	if (holder && holder->worker != hub->index) {
 		go_elsewhere(session, event->channel, holder);
 		return;
 	}
-	join(holder, event);
+	join(gateway, holder, event, false);
 }
 
 const struct role role_gateway_user = {.name = "published port", .event = user_event};
@@ -79,7 +83,9 @@ enum reason user_visit(struct gateway *gateway, const struct event *event)
 	target.link = here ? 0 : holder->link_id;
 	if (!to || !channel_open(to, event->channel->pair, &target))
 		return REASON_LIMIT;
-	if (!here)
+	if (here)
+		published_count(gateway, event->target, event->channel->pair, true);
+	else
 		burden_announce(holder->burden, hub->now);
 	return REASON_OK;
 }
@@ -89,5 +95,5 @@ void user_ferried(struct gateway *gateway, const struct event *event)
 	const struct registry_entry *entry = entry_of(gateway, event->target);
 	struct registry_holder *holder =
 	    entry ? chosen_elsewhere(gateway, entry, event->target->link) : NULL;
-	join(holder, event);
+	join(gateway, holder, event, true);
 }
