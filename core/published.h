@@ -19,7 +19,7 @@ struct published_count {
 };
 
 struct published_row {
-	bool client;                     /* of a client's configuration; else held by a client of this gateway */
+	bool client;                     /* of a client's configuration; else held by one of this gateway's */
 	bool whole;                      /* all of it is known here; else the counts and the key alone */
 	enum published_kind kind;
 	uint32_t service, position;      /* client: index of the service, place in its configuration */

@@ -63,7 +63,7 @@ struct service_table {
 	void (*ferried)(struct service *service, const struct event *event);
 	/* This machine's addresses or routes have changed. NULL: does not care. */
 	void (*network_changed)(struct service *service);
-	/* For statistics: what it publishes, visits or forwards, as far as this worker knows. NULL: nothing. */
+	/* For statistics: what it publishes, visits or forwards, as this worker knows it. NULL: nothing. */
 	void (*published)(struct service *service, struct published_sink *sink);
 	/* Take no new work; finish what runs. Called once. */
 	void (*drain)(struct service *service);

@@ -143,6 +143,8 @@ static void put(struct json_text *text, const void *bytes, size_t size)
 
 void json_put(struct json_text *text, const char *raw) { put(text, raw, strlen(raw)); }
 
+void json_put_bytes(struct json_text *text, struct slice raw) { put(text, raw.at, raw.size); }
+
 /* Bytes of the UTF-8 sequence at the front; 0: there is none. */
 static size_t sequence_size(struct slice text)
 {

@@ -358,7 +358,8 @@ static void next_request(struct session *session, struct http *http)
 
 static bool has_body(unsigned status) { return status >= 200 && status != 204 && status != 304; }
 
-static enum status say_head(struct writer *writer, const struct http_exchange *answer, size_t size, bool close)
+static enum status say_head(struct writer *writer, const struct http_exchange *answer, size_t size,
+			    bool close)
 {
 	char text[ANSWER_HEAD_MAX], length[48] = "";
 	const char *content_type = answer->content_type;

@@ -21,6 +21,14 @@ struct linksocks_client_links *linksocks_client_links_create(uint32_t count)
 	return links;
 }
 
+bool linksocks_client_links_up(const struct linksocks_client_links *links)
+{
+	for (uint32_t i = 0; i < links->count; i++)
+		if (burden_is_open(&links->burdens[i]))
+			return true;
+	return false;
+}
+
 void linksocks_client_links_destroy(struct linksocks_client_links *links)
 {
 	if (links)

@@ -31,6 +31,8 @@ struct linksocks_client_settings {
 /* What the workers share about the links: burdens and states; outlives all workers. NULL: no memory. */
 struct linksocks_client_links *linksocks_client_links_create(uint32_t count);
 void linksocks_client_links_destroy(struct linksocks_client_links *links);
+/* Is any of them logged in? From any thread. */
+bool linksocks_client_links_up(const struct linksocks_client_links *links);
 struct service *linksocks_client_create(struct hub *hub, struct linksocks_client_settings *settings);
 
 #endif

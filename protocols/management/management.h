@@ -5,7 +5,7 @@
  * completes the response. Paths: the table of docs/operations.md.
  * Access: without a token loopback and unix sockets only (the configuration sees to it); with one, each
  *         request must carry it (Authorization: Bearer), compared in constant time. DELETE needs a token or
- *         loopback. A request with a foreign Host (DNS rebinding) or Origin gets 403.
+ *         loopback. A foreign Origin gets 403, and so does a foreign Host (DNS rebinding) without a token.
  * Limits: MANAGEMENT_ROWS_MAX rows of one answer (the rest is counted in it); one collection per connection.
  * Never:  on the public port; a secret in an answer; HTML or JSON made of a name without escaping it.
  */
@@ -21,8 +21,9 @@ enum { MANAGEMENT_ROWS_MAX = 10000 };
 struct management_settings {
 	const struct config_stats *config;
 	const struct tls_settings *tls;        /* NULL: plain */
-	bool gateway, client;                  /* what this process is */
 	int64_t wall_offset_ns;                /* wall clock minus the workers' clock, at start */
+	/* Why this process is not ready to serve, in plain words; NULL: it is. On worker 0. */
+	const char *(*unready)(void);
 	/* Told once, on worker 0: it listens (0), or why it does not (-errno). */
 	void (*listens)(const struct address *address, int error);
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/tunnel/run.h"
@@ -17,6 +18,14 @@ static bool read_line(const char *path, char *line, size_t size)
 	bool read = fgets(line, (int)size, file) != NULL;
 	fclose(file);
 	return read;
+}
+
+void machine_usage(struct hub_usage *usage)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	usage->busy = (struct duration){(int64_t)time.tv_sec * 1000000000 + time.tv_nsec};
+	usage->cpu = sched_getcpu();
 }
 
 uint32_t machine_cores(void)

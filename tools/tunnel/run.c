@@ -48,6 +48,38 @@ static void linksocks_listens(const struct address *address, int error)
 	port_told(&running->own, address, error);
 }
 
+static void stats_listen(const struct address *address, int error)
+{
+	port_told(&running->stats, address, error);
+}
+
+static bool a_client_is_up(const struct run *run)
+{
+	for (size_t i = 0; i < run->config->client_count; i++)
+		if (run->config->clients[i].protocol == PROTOCOL_LINKSOCKS
+			? linksocks_client_links_up(run->linksocks_clients[i].links)
+			: atomic_load(&run->clients[i].links->ready_count) > 0)
+			return true;
+	return false;
+}
+
+/* Called by worker 0. */
+static const char *unready(void)
+{
+	const struct config *config = running->config;
+	const struct config_gateway *gateway = &config->gateway;
+	bool public = gateway->enabled && gateway->public;
+	bool own = gateway->enabled && gateway->linksocks.enabled && gateway->linksocks.listens;
+	if (atomic_load(&running->draining))
+		return "the program is stopping";
+	if ((public && atomic_load(&running->public.state) != 1) ||
+	    (own && atomic_load(&running->own.state) != 1))
+		return "the gateway does not listen yet";
+	if (config->client_count && !a_client_is_up(running))
+		return "no link to a gateway is up";
+	return NULL;
+}
+
 static void client_ready(const struct client_settings *settings)
 {
 	atomic_fetch_add(&running->clients_ready, 1);
@@ -134,6 +166,28 @@ static void gateway_settings_fill(struct run *run)
 	forward_access_init(&run->gateway.forward, run->config);
 }
 
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec time;
+	clock_gettime(clock, &time);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static void management_settings_fill(struct run *run)
+{
+	const struct config_stats *config = &run->config->stats;
+	run->stats_tls = (struct tls_settings){.server = true,
+					       .certificate = config->certificate_pem,
+					       .key = secret_slice(&config->key_pem),
+					       .alpn = {"http/1.1"}};
+	run->management = (struct management_settings){
+	    .config = config,
+	    .tls = config->certificate_pem.size ? &run->stats_tls : NULL,
+	    .wall_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME),
+	    .unready = unready,
+	    .listens = stats_listen};
+}
+
 static bool is_linksocks(const struct config_client *config)
 {
 	return config->protocol == PROTOCOL_LINKSOCKS;
@@ -201,6 +255,8 @@ static void populate(struct process *process, struct hub *hub)
 		check(is_linksocks(&run->config->clients[i])
 			  ? linksocks_client_create(hub, &run->linksocks_clients[i])
 			  : client_create(hub, &run->clients[i]));
+	if (run->config->stats.enabled)
+		check(management_create(hub, &run->management));
 }
 
 /* ---- starting ---- */
@@ -211,12 +267,7 @@ static void resolve(struct process *process, struct resolve_job *job)
 }
 static void post(void *state, struct mail *mail) { process_post(state, mail); }
 
-static struct instant boot_time(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_BOOTTIME, &time);
-	return (struct instant){(int64_t)time.tv_sec * 1000000000 + time.tv_nsec};
-}
+static struct instant boot_time(void) { return (struct instant){clock_ns(CLOCK_BOOTTIME)}; }
 
 /* Two descriptors a channel: as many as we may have. */
 static void raise_descriptors(void)
@@ -297,6 +348,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	process->access = &config->access;
 	process->batching = config->batching;
 	process->secret_bytes = tls_random;
+	process->usage = machine_usage;
 	process->populate = populate;
 	process->populate_state = run;
 	process->resolve = resolve;
@@ -307,6 +359,9 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 		return false;
 	}
 	gateway_settings_fill(run);
+	management_settings_fill(run);
+	if (run->management.tls && !settings_work(&run->stats_tls, why))
+		return false;
 	if (is_public(config) && !config->gateway.behind_proxy && !settings_work(&run->gateway_tls, why))
 		return false;
 	for (size_t i = 0; i < config->client_count; i++) {
@@ -356,6 +411,7 @@ static void drain(struct run *run, int signals)
 {
 	int64_t until = boot_time().ns + run->config->drain_stop.ns;
 	log_info("draining", NUMBER("limit_s", duration_ms(run->config->drain_stop) / 1000));
+	atomic_store(&run->draining, true);
 	process_drain(&run->process);
 	/* Workers count as idle until they have heard of it. A second signal ends all at once. */
 	int signal = wait_signal(run, signals, 50);
@@ -416,6 +472,10 @@ static bool tell_port(struct run *run, struct run_port *port, const struct addre
 	if (state == 0 || port->told)
 		return true;
 	port->told = true;
+	if (state == 1 && port == &run->stats) {
+		log_info("management listening", TEXT("address", address_format(&port->address, where)));
+		return true;
+	}
 	if (state == 1) {
 		bool own = port == &run->own, clear = !own && run->config->gateway.behind_proxy;
 		log_info("listening", TEXT("address", address_format(&port->address, where)),
@@ -438,7 +498,8 @@ static bool tell_ports(struct run *run)
 {
 	const struct config_gateway *gateway = &run->config->gateway;
 	return tell_port(run, &run->public, &gateway->listen_addr) &&
-	       tell_port(run, &run->own, &gateway->linksocks.listen_addr);
+	       tell_port(run, &run->own, &gateway->linksocks.listen_addr) &&
+	       tell_port(run, &run->stats, &run->config->stats.listen_addr);
 }
 
 /* What scripts around the original client wait for. */

@@ -12,6 +12,7 @@
 #include "core/detect.h"
 #include "protocols/linksocks/client.h"
 #include "protocols/linksocks/server.h"
+#include "protocols/management/management.h"
 #include "protocols/tls_tunnel/client.h"
 #include "protocols/tls_tunnel/gateway.h"
 #include "ring/process.h"
@@ -29,17 +30,19 @@ struct run_port {
 struct run {
 	struct config *config;
 	struct process process;
-	struct tls_settings gateway_tls, client_tls[RUN_CLIENTS_MAX];
+	struct tls_settings gateway_tls, stats_tls, client_tls[RUN_CLIENTS_MAX];
 	struct voucher voucher;
 	struct gateway_settings gateway;
 	struct linksocks_server_settings linksocks;
+	struct management_settings management;
 	struct gateway_detector own_detector;
 	/* By index of config->clients, of which each has one protocol. */
 	struct client_settings clients[RUN_CLIENTS_MAX];
 	struct linksocks_client_settings linksocks_clients[RUN_CLIENTS_MAX];
 	int network;                     /* tells of changed addresses and routes; -1: nothing to tell */
 	int news;                        /* eventfd: one of the following has changed */
-	struct run_port public, own;     /* the TLS port; LinkSocks' own listener */
+	struct run_port public, own, stats; /* the TLS port; LinkSocks' own listener; the management's */
+	_Atomic bool draining;
 	_Atomic uint32_t clients_ready;
 	_Atomic bool failing, failed;    /* a client gives up; `failure` says why from `failed` on */
 	char failure[RUN_WHY_SIZE];
@@ -58,6 +61,8 @@ int run_until_signal(struct run *run);
 /* Stops at once and frees. */
 void run_stop(struct run *run);
 
+/* What the calling thread has used, and where it runs. */
+void machine_usage(struct hub_usage *usage);
 /* CPUs that this process may use: affinity and the cgroup's quota. */
 uint32_t machine_cores(void);
 /* Bytes that this process may use: the cgroup's limit or the machine's memory. */

@@ -1,0 +1,75 @@
+/* protocols/management/management.c - the service on one worker, and the listener; see management.h. */
+#include "protocols/management/management.h"
+
+#include <stdlib.h>
+
+#include "protocols/frontends/http.h"
+#include "protocols/management/inside.h"
+
+/* Under TLS: whatever comes is HTTP. */
+static enum status detect(const struct detector *detector, const char *alpn, struct slice first,
+			  struct detect_answer *answer)
+{
+	const struct management *management =
+	    (const struct management *)(const void *)((const char *)detector -
+						      offsetof(struct management, detector));
+	*answer = (struct detect_answer){.carrier = &carrier_raw,
+					 .wire = &wire_http,
+					 .role = &role_management,
+					 .service = management->service.index};
+	return STATUS_OK;
+}
+
+static void opened(struct listening *listening, int error)
+{
+	struct management *management = OWNER(listening, struct management, listening);
+	if (management->settings->listens)
+		management->settings->listens(&listening->address, error);
+}
+
+static void closed(struct listening *listening) {}
+
+/* It stays open while the program drains: that is when people look. */
+static void management_start(struct service *service)
+{
+	struct management *management = management_of(service);
+	const struct management_settings *settings = management->settings;
+	if (service->hub->index != 0)
+		return;
+	management->listening = (struct listening){.address = settings->config->listen_addr,
+						   .wire = &wire_http,
+						   .carrier = &carrier_raw,
+						   .role = &role_management,
+						   .service = service,
+						   .detector = settings->tls ? &management->detector : NULL,
+						   .tls = settings->tls,
+						   .guarded = true,
+						   .opened = opened,
+						   .closed = closed};
+	hub_listen(service->hub, &management->listening);
+}
+
+static void management_destroy(struct service *service)
+{
+	struct management *management = management_of(service);
+	idtable_fini(&management->conns);
+	free(management);
+}
+
+static const struct service_table table = {
+    .name = "management", .start = management_start, .destroy = management_destroy};
+
+struct service *management_create(struct hub *hub, const struct management_settings *settings)
+{
+	struct management *management = calloc(1, sizeof *management);
+	if (!management)
+		return NULL;
+	check(hub->service_count < SERVICES_MAX);
+	management->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
+	management->settings = settings;
+	management->detector.detect = detect;
+	management->started = hub->now;
+	management->conns.seed = (uint32_t)random_next(&hub->random);
+	hub->services[hub->service_count++] = &management->service;
+	return &management->service;
+}
