@@ -177,13 +177,10 @@ static void write_where(const char *host, uint16_t port, char text[WHERE_SIZE])
 static const char *source_of(const struct channel *channel, char text[WHERE_SIZE])
 {
 	const struct channel *asker = channel->pair->side[0];
-	const struct user_address *user = &channel->target.source;
-	struct address address = {.family = user->family == 4 ? ADDRESS_IPV4 : ADDRESS_IPV6,
-				  .port = user->port};
-	if (user->family) {
+	if (channel->target.source.family) {
 		char formatted[ADDRESS_TEXT_SIZE];
-		memcpy(address.bytes, user->bytes, sizeof address.bytes);
-		snprintf(text, WHERE_SIZE, "%s", address_format(&address, formatted));
+		struct address user = user_address_to(&channel->target.source);
+		snprintf(text, WHERE_SIZE, "%s", address_format(&user, formatted));
 		return text;
 	}
 	return asker && !asker->session->ferry ? asker->session->peer : "";
