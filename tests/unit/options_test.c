@@ -197,6 +197,41 @@ static void a_client_of_linksocks(void **state)
 	config_fini(&config);
 }
 
+static void a_client_by_other_transports(void **state)
+{
+	struct config config;
+	build("tunnel client tls-tunnel+wss://0123456789abcdef@gw.example/tunnel/?pin=sha256:"
+	      "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 --socks [::1]:1081", &config);
+	const struct config_client *client = &config.clients[0];
+	assert_int_equal(client->transport, TRANSPORT_WSS);
+	assert_string_equal(client->path, "/tunnel/");
+	assert_int_equal(client->gateways[0].port, 8443);
+	assert_int_equal(client->forwarder_count, 1);
+	assert_string_equal(client->forwarders[0].name, "socks");
+	assert_int_equal(client->forwarders[0].type, FORWARDER_SOCKS5);
+	assert_int_equal(client->forwarders[0].bind.family, ADDRESS_IPV6);
+	assert_int_equal(client->forwarders[0].bind.port, 1081);
+	config_fini(&config);
+	build("tunnel client tls-tunnel+http2://0123456789abcdef@gw.example:1 --publish a=1:b:2", &config);
+	assert_int_equal(config.clients[0].transport, TRANSPORT_HTTP2);
+	assert_int_equal(config.clients[0].forwarder_count, 0);
+	config_fini(&config);
+}
+
+static void questions_to_a_running_program(void **state)
+{
+	take("tunnel top --url http://127.0.0.1:1 --token-file t -i 5");
+	assert_int_equal(options.command, COMMAND_TOP);
+	assert_string_equal(options.url, "http://127.0.0.1:1");
+	assert_string_equal(options.token_file, "t");
+	assert_int_equal(options.interval_s, 5);
+	take("tunnel health");
+	assert_null(options.url);
+	take("tunnel import server.toml");
+	assert_int_equal(options.command, COMMAND_IMPORT);
+	assert_string_equal(options.config_file, "server.toml");
+}
+
 static void hosts_of_urls(void **state)
 {
 	static const struct { const char *url, *host; uint16_t port;
@@ -248,12 +283,15 @@ static void usage_errors(void **state)
 	static const struct { const char *line, *why;
 	} cases[] = {
 	    {"tunnel nonsense", "there is no command nonsense"},
-	    {"tunnel status", "status is not in this version"},
-	    {"tunnel top", "top is not in this version"},
-	    {"tunnel health", "health is not"},
+	    {"tunnel status x", "x is too much"},
+	    {"tunnel top --interval 0", "number of seconds from 1 to 3600"},
+	    {"tunnel top -i 2s", "number of seconds"},
+	    {"tunnel status --interval 1", "--interval is no option of tunnel status"},
+	    {"tunnel health --url", "--url needs a value"},
+	    {"tunnel import", "give the file: tunnel import FILE.toml"},
+	    {"tunnel import a b", "import takes one file"},
 	    {"tunnel exec --gateway x", "exec is not"},
 	    {"tunnel -v linksocks server", "linksocks comes first"},
-	    {"tunnel import f", "import is not"},
 	    {"tunnel --nonsense", "--nonsense is no option"},
 	    {"tunnel -x", "-x is no option"},
 	    {"tunnel --listen :1", "--listen is no option of tunnel"},
@@ -276,8 +314,8 @@ static void usage_errors(void **state)
 	    {"tunnel client --visit a:1=127.0.0.1:2", "give the line"},
 	    {"tunnel client tls-tunnel://k@h:1", "nothing to do"},
 	    {"tunnel client tls-tunnel://h:1 --visit a:1=127.0.0.1:2", "the URL has no key"},
-	    {"tunnel client tls-tunnel+wss://k@h:1", "tls-tunnel+wss:// is not in this version"},
-	    {"tunnel client tls-tunnel+http2://k@h:1", "is not in this version"},
+	    {"tunnel client tls-tunnel+http2://k@h:1/path", "which tls-tunnel+http2:// does not take"},
+	    {"tunnel client tls-tunnel+ws://k@h:1", "tls-tunnel+ws:// is no scheme"},
 	    {"tunnel client linksocks://k@", "the URL has no host: linksocks://"},
 	    {"tunnel client linksocks://k@h:1/a#b", "has a path"},
 	    {"tunnel client linksocks://k%2@h:1", "without two hex digits"},
@@ -294,7 +332,7 @@ static void usage_errors(void **state)
 	    {"tunnel client tls-tunnel://k@h:1?pin", "pin has no proper value"},
 	    {"tunnel client tls-tunnel://k@h:1?pins=1", "pins is unknown"},
 	    {"tunnel client tls-tunnel://k@h:1 tls-tunnel://k@h:2", "one URL is taken"},
-	    {"tunnel client tls-tunnel://k@h:1 --socks :1", "--socks is not in this version for tls-tunnel"},
+	    {"tunnel client tls-tunnel://k@h:1 --socks :1", "--socks takes HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish a", "takes NAME=PORT:HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish a=1:2", "takes NAME=PORT:HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish =1:h:2", "takes NAME=PORT:HOST:PORT"},
@@ -381,6 +419,8 @@ int main(void)
 		cmocka_unit_test(a_gateway),
 		cmocka_unit_test(a_client),
 		cmocka_unit_test(a_client_of_linksocks),
+		cmocka_unit_test(a_client_by_other_transports),
+		cmocka_unit_test(questions_to_a_running_program),
 		cmocka_unit_test(hosts_of_urls),
 		cmocka_unit_test(the_key_leaves_argv),
 		cmocka_unit_test(usage_errors),

@@ -9,7 +9,8 @@ static void print_gateway(const struct config_gateway *gateway)
 {
 	const struct config_linksocks *linksocks = &gateway->linksocks;
 	char text[ADDRESS_TEXT_SIZE];
-	printf("; gateway on %s", address_format(&gateway->listen_addr, text));
+	printf("; gateway on %s%s", address_format(&gateway->listen_addr, text),
+	       gateway->behind_proxy ? " in clear" : "");
 	if (linksocks->enabled)
 		printf(" with %zu LinkSocks token%s", linksocks->token_count, plural(linksocks->token_count));
 	if (linksocks->listens)
@@ -41,6 +42,9 @@ static void print_client(const struct config_client *client)
 	if (client->visitor_count)
 		printf("%s %zu visitor%s", client->proxy_count ? "," : "", client->visitor_count,
 		       plural(client->visitor_count));
+	if (client->forwarder_count)
+		printf("%s %zu forwarder%s", client->proxy_count || client->visitor_count ? "," : "",
+		       client->forwarder_count, plural(client->forwarder_count));
 }
 
 int check_command(const struct options *options)
@@ -53,6 +57,9 @@ int check_command(const struct options *options)
 			print_gateway(&config.gateway);
 		for (size_t i = 0; i < config.client_count; i++)
 			print_client(&config.clients[i]);
+		char text[ADDRESS_TEXT_SIZE];
+		if (config.stats.enabled)
+			printf("; statistics on %s", address_format(&config.stats.listen_addr, text));
 		printf("\n");
 	}
 	config_fini(&config);

@@ -13,6 +13,7 @@
 bool options_config(const struct options *options, struct config *config);
 
 int check_command(const struct options *options);
+int import_command(const struct options *options);
 int cert_command(const struct options *options);
 int token_command(const struct options *options);
 int doctor_command(const struct options *options);

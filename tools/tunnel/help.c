@@ -26,6 +26,7 @@ static const struct topic {
 	 "work\n"
 	 "       tunnel linksocks COMMAND             the command line of LinkSocks\n"
 	 "       tunnel check FILE                    validate a file\n"
+	 "       tunnel import FILE.toml              a file of TLS Tunnel as a configuration of ours\n"
 	 "       tunnel cert --host NAME              make a self-signed certificate\n"
 	 "       tunnel token                         print a random secret\n"
 	 "       tunnel doctor                        what this machine offers, and what would help\n"
@@ -51,7 +52,8 @@ static const struct topic {
 	{"Usage: tunnel client URL [OPTIONS]\n\n"
 	 "Connects to a gateway, publishes local services there, and opens local ports that lead to\n"
 	 "what other clients publish. URL is tls-tunnel://KEY@HOST:PORT?pin=sha256:...&ca=FILE, as the\n"
-	 "gateway prints it; the key is wiped from the command line at once. With\n"
+	 "gateway prints it; tls-tunnel+wss://.../PATH and tls-tunnel+http2:// are its other transports.\n"
+	 "The key is wiped from the command line at once. With\n"
 	 "linksocks://TOKEN@HOST:PORT[/PATH]?pin=...&ca=... (linksocks+ws:// in clear) it is a LinkSocks\n"
 	 "client: SOCKS5 here, or with --reverse the way out.\n\n"
 	 "      --publish NAME=PORT:HOST:PORT   the gateway's PORT leads to HOST:PORT here; repeatable\n"
@@ -60,7 +62,8 @@ static const struct topic {
 	 "      --links N          parallel links, one per core of both ends (1-64, default 1); a gateway\n"
 	 "                         that takes one link gets one\n"
 	 "      --auth-key-file F  the key, when it is not part of the URL\n"
-	 "      --socks ADDR       linksocks: where SOCKS5 listens (default 127.0.0.1:9870)\n"
+	 "      --socks ADDR       where SOCKS5 listens: its targets are reached from the gateway\n"
+	 "                         (linksocks: default 127.0.0.1:9870)\n"
 	 "      --reverse          linksocks: targets are reached from here\n"
 	 "      --connector-token C  with --reverse: register this token at the server\n"
 	 "      --token-file F     linksocks: the token, when it is not part of the URL\n"
@@ -84,6 +87,13 @@ static const struct topic {
 	 "when there is one. Environment variables and files that hold secrets are read.\n\n"
 	 "  -h, --help             this text\n",
 	 false, "Example: tunnel check /etc/tunnel.yaml\n"},
+    [COMMAND_IMPORT] =
+	{"Usage: tunnel import FILE.toml\n\n"
+	 "Prints what TLS Tunnel's server or client file says as a configuration of this program. What\n"
+	 "does not carry over is a warning here and a comment there; with an error nothing is printed.\n"
+	 "A client's TLS_TUNNEL_... variables count, so run it with the environment of the service.\n\n"
+	 "  -h, --help             this text\n",
+	 false, "Example: (umask 077; tunnel import /etc/tls-tunnel/client.toml > /etc/tunnel.yaml)\n"},
     [COMMAND_CERT] =
 	{"Usage: tunnel cert --host NAME [--host NAME]... [OPTIONS]\n\n"
 	 "Makes a self-signed ECDSA P-256 certificate, cert.pem, and its key, key.pem, and prints the\n"

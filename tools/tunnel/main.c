@@ -66,6 +66,7 @@ static int command(const struct options *options)
 {
 	switch (options->command) {
 	case COMMAND_CHECK: return check_command(options);
+	case COMMAND_IMPORT: return import_command(options);
 	case COMMAND_CERT: return cert_command(options);
 	case COMMAND_TOKEN: return token_command(options);
 	case COMMAND_DOCTOR: return doctor_command(options);

@@ -12,9 +12,11 @@ static const char *const names[COMMAND_COUNT] = {
     [COMMAND_DEMO] = "demo",   [COMMAND_CHECK] = "check",     [COMMAND_CERT] = "cert",
     [COMMAND_TOKEN] = "token", [COMMAND_DOCTOR] = "doctor",   [COMMAND_VERSION] = "version",
     [COMMAND_HELP] = "help",   [COMMAND_LINKSOCKS] = "linksocks",
+    [COMMAND_IMPORT] = "import", [COMMAND_STATUS] = "status", [COMMAND_TOP] = "top",
+    [COMMAND_HEALTH] = "health",
 };
 
-static const char *const later[] = {"status", "top", "health", "exec", "import"};
+static const char *const later[] = {"exec"};
 
 const char *command_name(enum command command) { return names[command]; }
 
@@ -65,6 +67,7 @@ bool options_set(struct options *options, const char *key, const char *value, co
 #define ON(command) (1u << (command))
 enum {
 	RUNS = ON(COMMAND_RUN) | ON(COMMAND_GATEWAY) | ON(COMMAND_CLIENT) | ON(COMMAND_DEMO),
+	ASKS = ON(COMMAND_STATUS) | ON(COMMAND_TOP) | ON(COMMAND_HEALTH),
 	ALL = (1u << COMMAND_COUNT) - 1,
 };
 
@@ -96,13 +99,37 @@ static bool take_out_dir(struct options *options, const char *origin, const char
 	return *value ? true : options_fail(options, "%s: give a directory", origin);
 }
 
-static bool take_days(struct options *options, const char *origin, const char *value)
+/* Digits alone, from 1 to `most`; 0: it is none. */
+static unsigned number(const char *value, unsigned long most)
 {
 	char *end;
-	unsigned long days = strtoul(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || days < 1 || days > 36500)
-		return options_fail(options, "%s: give a number of days from 1 to 36500", origin);
-	options->days = (unsigned)days;
+	unsigned long number = strtoul(value, &end, 10);
+	return *value < '0' || *value > '9' || *end || number > most ? 0 : (unsigned)number;
+}
+
+static bool take_days(struct options *options, const char *origin, const char *value)
+{
+	options->days = number(value, 36500);
+	return options->days ||
+	       options_fail(options, "%s: give a number of days from 1 to 36500", origin);
+}
+
+static bool take_interval(struct options *options, const char *origin, const char *value)
+{
+	options->interval_s = number(value, 3600);
+	return options->interval_s ||
+	       options_fail(options, "%s: give a number of seconds from 1 to 3600", origin);
+}
+
+static bool take_url(struct options *options, const char *origin, const char *value)
+{
+	options->url = value;
+	return true;
+}
+
+static bool take_token_file(struct options *options, const char *origin, const char *value)
+{
+	options->token_file = value;
 	return true;
 }
 
@@ -139,6 +166,8 @@ static bool take_reverse(struct options *options, const char *origin, const char
 	return options_set(options, "client.reverse", "true", origin);
 }
 
+static const char socks_key[] = "client.socks5.listen_addr";
+
 static const struct option {
 	const char *name;
 	char letter;
@@ -166,13 +195,16 @@ static const struct option {
 	{"--links", 0, false, ON(COMMAND_CLIENT), "client.links", NULL},
 	{"--publish", 0, false, ON(COMMAND_CLIENT), NULL, options_publish},
 	{"--visit", 0, false, ON(COMMAND_CLIENT), NULL, options_visit},
-	{"--socks", 0, false, ON(COMMAND_CLIENT), "client.socks5.listen_addr", NULL},
+	{"--socks", 0, false, ON(COMMAND_CLIENT), socks_key, NULL},
 	{"--reverse", 0, true, ON(COMMAND_CLIENT), NULL, take_reverse},
 	{"--connector-token", 0, false, ON(COMMAND_CLIENT), NULL, take_connector_token},
 	{"--token-file", 0, false, ON(COMMAND_CLIENT), "client.token_file", NULL},
 	{"--threads", 0, false, ON(COMMAND_CLIENT), "client.threads", NULL},
 	{"--out-dir", 0, false, ON(COMMAND_CERT), NULL, take_out_dir},
 	{"--days", 0, false, ON(COMMAND_CERT), NULL, take_days},
+	{"--url", 'u', false, ASKS, NULL, take_url},
+	{"--token-file", 0, false, ASKS, NULL, take_token_file},
+	{"--interval", 'i', false, ON(COMMAND_TOP), NULL, take_interval},
 	{"--help", 'h', true, ALL, NULL, take_help},
 	{"--version", 0, true, ON(COMMAND_RUN), NULL, take_version},
 };
@@ -300,8 +332,9 @@ static bool take_word(struct options *options, const char *word)
 	case COMMAND_CLIENT:
 		return options_url(options, word);
 	case COMMAND_CHECK:
+	case COMMAND_IMPORT:
 		if (options->config_file)
-			return options_fail(options, "check takes one file");
+			return options_fail(options, "%s takes one file", names[options->command]);
 		options->config_file = word;
 		return true;
 	case COMMAND_HELP:
@@ -367,15 +400,13 @@ static bool complete_client(struct options *options)
 					     "tls-tunnel://KEY@HOST:PORT?pin=...");
 	if (strcmp(setting(options, "client.protocol"), "linksocks") == 0)
 		return true;
-	if (setting(options, "client.socks5.listen_addr"))
-		return options_fail(options, "--socks is not in this version for tls-tunnel://");
 	if (!setting(options, "client.auth_key") && !setting(options, "client.auth_key_file"))
 		return options_fail(options, "the URL has no key: tls-tunnel://KEY@HOST:PORT, or give "
 					     "--auth-key-file FILE");
-	if (!options->publish_count && !options->visit_count)
-		return options_fail(options, "nothing to do: give --publish NAME=PORT:HOST:PORT or "
-					     "--visit NAME:PORT=HOST:PORT");
-	return true;
+	if (!options->publish_count && !options->visit_count && !setting(options, socks_key))
+		return options_fail(options, "nothing to do: give --publish NAME=PORT:HOST:PORT, "
+					     "--visit NAME:PORT=HOST:PORT or --socks HOST:PORT");
+	return options_forward(options);
 }
 
 /* What a command cannot do without. */
@@ -389,6 +420,9 @@ static bool complete(struct options *options)
 		return complete_client(options);
 	case COMMAND_CHECK:
 		return options->config_file || options_fail(options, "give the file: tunnel check FILE");
+	case COMMAND_IMPORT:
+		return options->config_file ||
+		       options_fail(options, "give the file: tunnel import FILE.toml");
 	case COMMAND_CERT:
 		return options->host_count || options_fail(options, "give a name: tunnel cert --host NAME");
 	default:
@@ -401,6 +435,7 @@ void options_begin(struct options *options, char why[OPTIONS_WHY_SIZE])
 	memset(options, 0, sizeof *options);
 	options->out_dir = ".";
 	options->days = 3650;
+	options->interval_s = 2;
 	options->why = why;
 	why[0] = 0;
 }

@@ -29,6 +29,10 @@ enum command {
 	COMMAND_CERT,
 	COMMAND_TOKEN,
 	COMMAND_DOCTOR,
+	COMMAND_IMPORT,
+	COMMAND_STATUS,
+	COMMAND_TOP,
+	COMMAND_HEALTH,
 	COMMAND_LINKSOCKS,                   /* the original's program: linksocks_options.h */
 	COMMAND_VERSION,
 	COMMAND_HELP,
@@ -48,11 +52,14 @@ enum linksocks_mode {
 struct options {
 	enum command command;
 	enum command topic;                  /* COMMAND_HELP: of what; COMMAND_RUN: of all */
-	const char *config_file;             /* --config, or the file of `check`; NULL: none */
+	const char *config_file;             /* --config, or the file of `check` and `import`; NULL: none */
 	const char *hosts[OPTIONS_HOSTS_MAX]; /* --host */
 	size_t host_count;
 	const char *out_dir;                 /* cert; "." */
 	unsigned days;                       /* cert; 3650 */
+	const char *url;                     /* of the management listener; NULL: the default */
+	const char *token_file;              /* NULL: no token */
+	unsigned interval_s;                 /* top; 2 */
 	unsigned verbose;                    /* how often -v was given */
 	size_t publish_count, visit_count;
 	enum linksocks_mode linksocks;       /* COMMAND_LINKSOCKS; with `help`: of which mode */

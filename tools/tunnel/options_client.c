@@ -14,13 +14,14 @@ static const struct scheme {
 	const char *secret;                  /* the setting that is made of what stands before the @ */
 	uint16_t port;                       /* where none is given */
 	bool path, plaintext;
+	const char *transport;               /* NULL: the protocol has no choice, or its default */
 } schemes[] = {
-	{"tls-tunnel", "tls-tunnel", "client.auth_key", 8443, false, false},
-	{"linksocks", "linksocks", "client.token", 8443, true, false},
-	{"linksocks+ws", "linksocks", "client.token", 8765, true, true},
-	{"tls-tunnel+wss", NULL, NULL, 0, false, false},
-	{"tls-tunnel+http2", NULL, NULL, 0, false, false},
-	{"anyproxy", NULL, NULL, 0, false, false},
+	{"tls-tunnel", "tls-tunnel", "client.auth_key", 8443, false, false, NULL},
+	{"tls-tunnel+wss", "tls-tunnel", "client.auth_key", 8443, true, false, "wss"},
+	{"tls-tunnel+http2", "tls-tunnel", "client.auth_key", 8443, false, false, "http2"},
+	{"linksocks", "linksocks", "client.token", 8443, true, false, NULL},
+	{"linksocks+ws", "linksocks", "client.token", 8765, true, true, NULL},
+	{"anyproxy", NULL, NULL, 0, false, false, NULL},
 };
 
 /* NULL: it has been said why. */
@@ -41,7 +42,8 @@ static const struct scheme *take_scheme(struct options *options, const char *url
 		options_fail(options, "%s:// is not in this version", schemes[i].name);
 		return NULL;
 	}
-	options_fail(options, "%.*s:// is no scheme of ours; use tls-tunnel:// or linksocks://",
+	options_fail(options,
+		     "%.*s:// is no scheme of ours; use tls-tunnel:// (also +wss, +http2) or linksocks://",
 		     (int)size_min(name.size, 40), url);
 	return NULL;
 }
@@ -125,6 +127,7 @@ bool options_url(struct options *options, const char *url)
 		return false;
 	return options_set(options, "client.protocol", scheme->protocol, "URL") &&
 	       (!path || take_path(options, between(end, query))) &&
+	       (!scheme->transport || options_set(options, "client.transport", scheme->transport, "URL")) &&
 	       (!scheme->plaintext || options_set(options, "client.plaintext", "true", "URL")) &&
 	       take_gateway(options, scheme, between(at ? at + 1 : rest, end)) &&
 	       take_query(options, *query ? query + 1 : query);
@@ -194,4 +197,22 @@ bool options_visit(struct options *options, const char *origin, const char *valu
 	       set_field(options, &entry, "publish_port", between(colon + 1, equals)) &&
 	       set_field(options, &entry, "bind_addr", between(equals + 1, last)) &&
 	       set_field(options, &entry, "bind_port", between(last + 1, end));
+}
+
+bool options_forward(struct options *options)
+{
+	struct config_setting *setting = options->settings;
+	const struct config_setting *end = setting + options->setting_count;
+	while (setting < end && strcmp(setting->key, "client.socks5.listen_addr") != 0)
+		setting++;
+	if (setting == end)
+		return true;
+	struct entry entry = {"forwarders", setting->origin, 0};
+	const char *value = setting->value, *colon = last_colon(value);
+	if (!colon)
+		return options_fail(options, "%s takes HOST:PORT, as in 127.0.0.1:1080", setting->origin);
+	*setting = (struct config_setting){"client.forwarders.0.type", "socks5", setting->origin};
+	return set_field(options, &entry, "name", slice_of("socks")) &&
+	       set_field(options, &entry, "bind_addr", between(value, colon)) &&
+	       set_field(options, &entry, "bind_port", slice_of(colon + 1));
 }

@@ -16,6 +16,8 @@ bool options_set(struct options *options, const char *key, const char *value, co
 /* options_client.c: SCHEME://KEY@HOST:PORT?pin=...&ca=..., NAME=PORT:HOST:PORT, NAME:PORT=HOST:PORT. */
 bool options_url(struct options *options, const char *url);
 bool options_publish(struct options *options, const char *origin, const char *value);
+/* `tls-tunnel://` with --socks: a forwarder, where the setting of LinkSocks stands. */
+bool options_forward(struct options *options);
 bool options_visit(struct options *options, const char *origin, const char *value);
 
 /* linksocks_settings.c: what ws://HOST[:PORT][/PATH][?QUERY] says of the gateway, by the original's rules. */
