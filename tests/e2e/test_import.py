@@ -95,7 +95,8 @@ def test_the_result_passes_check(world, certificate):
 
 def test_a_broken_file_gives_its_lines_and_nothing_else(world):
     file = world.folder / "client.toml"
-    file.write_text(CLIENT.format(port=0, certificate=world.certificate) + "nothing = 1\n[[proxies]]\nname = 5\n")
+    toml = CLIENT.format(port=0, certificate=world.certificate)
+    file.write_text(toml + "nothing = 1\n[[proxies]]\nname = 5\n")
     done = convert(file)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.splitlines() == [
