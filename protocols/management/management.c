@@ -7,7 +7,7 @@
 #include "protocols/management/inside.h"
 
 /* Under TLS: whatever comes is HTTP. */
-static enum status detect(const struct detector *detector, const char *alpn, struct slice first,
+static enum status detect(const struct detector *detector, const struct detect_question *question,
 			  struct detect_answer *answer)
 {
 	const struct management *management =

@@ -1,7 +1,7 @@
 /* protocols/tls_tunnel/client_inside.h - what the files of the client role share. Not for others.
  *
- * client.c has the service and the visitors, client_link.c the life of one link, client_forwarder.c the
- * forwarders, client_user.c the way of all local users to a link.
+ * client.c has the service and the visitors, client_link.c the life of one link, client_opening.c its
+ * transport, client_forwarder.c the forwarders, client_user.c the way of all local users to a link.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
@@ -27,6 +27,8 @@ struct client_link {
 	uint32_t gateway;                    /* index of the one that it has tried last */
 	bool said;                           /* that it connects */
 	char fact[LINK_FACT_SIZE];           /* for logs: "2/4" */
+	struct opening opening;              /* of its transport; `host` is its own, below */
+	char host[HOST_SIZE + 2];
 };
 
 struct visiting {
@@ -85,6 +87,13 @@ void client_forwarders_init(struct client *client);
 void client_forwarders_start(struct client *client);
 void client_forwarders_stop(struct client *client);
 void client_forwarders_fini(struct client *client);
+
+/* ---- client_opening.c ---- */
+const struct carrier *client_carrier(const struct config_client *config);
+/* link->opening, for the gateway that it is about to dial. */
+void client_opening_make(struct client_link *link);
+/* The connection was there, but not the transport. */
+const char *client_opening_advice(const struct config_client *config);
 
 /* ---- client_link.c ---- */
 void client_link_init(struct client_link *link, struct client *client, uint32_t number);

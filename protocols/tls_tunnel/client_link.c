@@ -45,11 +45,13 @@ static void dial(struct client_link *link)
 {
 	struct client *client = link->client;
 	struct hub *hub = client->service.hub;
-	struct session *session = session_create(hub, &(struct session_options){.wire = &wire_tls_tunnel,
-										.carrier = &carrier_raw,
-										.role = &role_client_link,
-										.service = &client->service,
-										.client = true});
+	const struct config_client *config = client->settings->config;
+	const struct session_options options = {.wire = &wire_tls_tunnel,
+						.carrier = client_carrier(config),
+						.role = &role_client_link,
+						.service = &client->service,
+						.client = true};
+	struct session *session = session_create(hub, &options);
 	if (!session) {
 		link->state = LINK_WAITING;
 		timer_arm(&hub->wheel, &link->timer, instant_after(hub->now, DURATION_S(1)));
@@ -59,13 +61,15 @@ static void dial(struct client_link *link)
 	link->state = LINK_DIALLING;
 	link->session = session;
 	link->gateway = gateway_of_link(link);
-	const struct config_endpoint *gateway = &client->settings->config->gateways[link->gateway];
+	client_opening_make(link);
+	session->opening = &link->opening;
+	const struct config_endpoint *gateway = &config->gateways[link->gateway];
 	snprintf(session->peer, sizeof session->peer, "%.80s:%u", gateway->host, gateway->port);
 	log_at(link->said || link->number ? LOG_DEBUG : LOG_INFO, "connecting",
 	       TEXT("gateway", session->peer), LINK_FACT(link));
 	link->said = true;
 	if (hub_dial(session, gateway->host, gateway->port, client->settings->tls, DURATION_S(DIAL_S)))
-		via_dial(session->dial, &client->settings->config->upstream_proxy);
+		via_dial(session->dial, &config->upstream_proxy);
 }
 
 static void link_due(struct timer *timer)
@@ -127,8 +131,10 @@ static const char *login_advice(enum reason why)
 
 static const char *advice(const struct session *session, enum link_state was)
 {
-	const char *special = was == LINK_LOGIN ? login_advice(session->why) : NULL;
 	const struct config_client *config = link_of(session)->client->settings->config;
+	const char *special = was != LINK_LOGIN	       ? NULL
+			      : session->carrier_waits ? client_opening_advice(config)
+						       : login_advice(session->why);
 	bool by_proxy = config->upstream_proxy.kind != VIA_NOTHING && session->why != REASON_CERTIFICATE &&
 			session->why != REASON_TLS;
 	if (special)

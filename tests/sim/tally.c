@@ -26,7 +26,7 @@ void tally_counters(const uint64_t counters[COUNTER_COUNT])
 
 void tally_log(const char *line, size_t size)
 {
-	static const struct { const char *words; enum tally what; } lines[] = {
+	static const struct { const char *words; enum tally_kind what; } lines[] = {
 		{"the gateway is going away", TALLY_goaways},
 		{"replaced by a newer connection", TALLY_takeovers},
 		{"a newer link wants its ports", TALLY_silent_links_ended},

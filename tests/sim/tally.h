@@ -53,7 +53,7 @@
 	X(channels_reset) X(channels_memory) X(channels_idle) X(bytes_discarded) X(flows_blocked)            \
 	X(session_bytes_blocked) X(pieces_copied) X(moves) X(ferried_bytes) X(dials) X(dials_failed)
 
-enum tally {
+enum tally_kind {
 #define X(name) TALLY_##name,
 	TALLIES_OF_WORLD(X) TALLIES_OF_PROGRAM(X)
 #undef X
@@ -62,7 +62,7 @@ enum tally {
 
 extern uint64_t tallies[TALLY_COUNT];
 
-static inline void tally(enum tally what) { tallies[what]++; }
+static inline void tally(enum tally_kind what) { tallies[what]++; }
 /* The counters of a worker that is about to go. */
 void tally_counters(const uint64_t counters[COUNTER_COUNT]);
 /* A line of the program's log. */

@@ -173,6 +173,32 @@ static void a_client(void **state)
 	config_fini(&config);
 }
 
+static void transports_of_urls(void **state)
+{
+	static const struct {
+		const char *url;
+		enum config_transport transport;
+		const char *path;
+	} cases[] = {
+	    {"tls-tunnel://0123456789abcdef@h", TRANSPORT_TLS, "/"},
+	    {"tls-tunnel+wss://0123456789abcdef@h", TRANSPORT_WSS, "/"},
+	    {"tls-tunnel+wss://0123456789abcdef@h/a/b?ca=/x", TRANSPORT_WSS, "/a/b"},
+	    {"tls-tunnel+http2://0123456789abcdef@h", TRANSPORT_HTTP2, "/"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char line[256];
+		struct config config;
+		snprintf(line, sizeof line, "tunnel client %s --visit a:1=127.0.0.1:2", cases[i].url);
+		build(line, &config);
+		const struct config_client *client = &config.clients[0];
+		assert_int_equal(client->protocol, PROTOCOL_TLS_TUNNEL);
+		assert_int_equal(client->transport, cases[i].transport);
+		assert_string_equal(client->path, cases[i].path);
+		assert_int_equal(client->gateways[0].port, 8443);
+		config_fini(&config);
+	}
+}
+
 static void a_client_of_linksocks(void **state)
 {
 	struct config config;
@@ -278,10 +304,8 @@ static void the_key_leaves_argv(void **state)
 	}
 }
 
-static void usage_errors(void **state)
-{
-	static const struct { const char *line, *why;
-	} cases[] = {
+static const struct { const char *line, *why;
+} wrong_lines[] = {
 	    {"tunnel nonsense", "there is no command nonsense"},
 	    {"tunnel status x", "x is too much"},
 	    {"tunnel top --interval 0", "number of seconds from 1 to 3600"},
@@ -314,8 +338,9 @@ static void usage_errors(void **state)
 	    {"tunnel client --visit a:1=127.0.0.1:2", "give the line"},
 	    {"tunnel client tls-tunnel://k@h:1", "nothing to do"},
 	    {"tunnel client tls-tunnel://h:1 --visit a:1=127.0.0.1:2", "the URL has no key"},
-	    {"tunnel client tls-tunnel+http2://k@h:1/path", "which tls-tunnel+http2:// does not take"},
-	    {"tunnel client tls-tunnel+ws://k@h:1", "tls-tunnel+ws:// is no scheme"},
+	    {"tunnel client tls-tunnel+wss://k@h:1", "nothing to do"},
+	    {"tunnel client tls-tunnel+http2://k@h:1/path", "has a path"},
+	    {"tunnel client tls-tunnel+tls://k@h:1", "is no scheme"},
 	    {"tunnel client linksocks://k@", "the URL has no host: linksocks://"},
 	    {"tunnel client linksocks://k@h:1/a#b", "has a path"},
 	    {"tunnel client linksocks://k%2@h:1", "without two hex digits"},
@@ -340,11 +365,15 @@ static void usage_errors(void **state)
 	    {"tunnel client tls-tunnel://k@h:1 --visit a=1:2", "takes NAME:PORT=HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --visit a:1=2", "takes NAME:PORT=HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --visit :1=h:2", "takes NAME:PORT=HOST:PORT"},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		bool good = parse(cases[i].line);
-		if (good || !strstr(why, cases[i].why))
-			fail_msg("%s -> %s, not %s", cases[i].line, good ? "taken" : why, cases[i].why);
+};
+
+static void usage_errors(void **state)
+{
+	for (size_t i = 0; i < COUNT_OF(wrong_lines); i++) {
+		bool good = parse(wrong_lines[i].line);
+		if (good || !strstr(why, wrong_lines[i].why))
+			fail_msg("%s -> %s, not %s", wrong_lines[i].line, good ? "taken" : why,
+				 wrong_lines[i].why);
 		assert_null(strchr(why, '\n'));
 	}
 }
@@ -418,6 +447,7 @@ int main(void)
 		cmocka_unit_test(more_log),
 		cmocka_unit_test(a_gateway),
 		cmocka_unit_test(a_client),
+		cmocka_unit_test(transports_of_urls),
 		cmocka_unit_test(a_client_of_linksocks),
 		cmocka_unit_test(a_client_by_other_transports),
 		cmocka_unit_test(questions_to_a_running_program),

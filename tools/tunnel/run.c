@@ -233,8 +233,9 @@ static bool client_settings_fill(struct run *run, size_t index)
 	memcpy(tls->pin, config->pin, sizeof tls->pin);
 	if (is_linksocks(config))
 		return linksocks_settings_fill(run, index);
+	tls->alpn[0] = config->transport == TRANSPORT_HTTP2 ? "h2" : NULL;
 	run->clients[index] = (struct client_settings){.config = config,
-						       .tls = tls,
+						       .tls = config->plaintext ? NULL : tls,
 						       .links = client_links_create(
 							       config->links, config->forwarder_count),
 						       .worker = (uint32_t)index % run->process.worker_count,
