@@ -195,6 +195,31 @@ static void draining_client_is_gone(void **state)
 	end();
 }
 
+/* The one above the rate ends before a word is said; a second later there is room for one more. */
+static void links_above_the_rate(void **state)
+{
+	begin("the right key", &good, 1);
+	rate_shared_init(&settings.link_rate, 1, 1);
+	const struct session_options options = {.wire = &wire_tls_tunnel,
+						.carrier = &carrier_raw,
+						.role = &role_gateway_link,
+						.service = &gateway->service};
+	for (uint64_t i = 0; i < 4; i++) {
+		struct session *link = session_create(&world.hub, &options);
+		session_open(link);
+		assert_int_equal(link->state, i % 2 ? SESSION_DEAD : SESSION_OPEN);
+		assert_int_equal(link->why, i % 2 ? REASON_LIMIT : REASON_OK);
+		assert_int_equal(world.hub.counters[COUNTER_logins_limited], (i + 1) / 2);
+		session_end(link, REASON_STOPPING, NULL, false);
+		world_bury();
+		if (i % 2)
+			sleep_s(1);
+	}
+	turns(8);
+	assert_true(world.link[SERVER]->ready);  /* it was there before */
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +229,7 @@ int main(void)
 	    cmocka_unit_test(wrong_key_with_config_behind_it),
 	    cmocka_unit_test(client_drains),
 	    cmocka_unit_test(draining_client_is_gone),
+	    cmocka_unit_test(links_above_the_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
