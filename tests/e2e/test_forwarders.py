@@ -353,7 +353,7 @@ def test_texts_of_refusals(make_gateway):
             text = f"Failed to connect to {odd}: invalid socket address".encode()
             assert refused_with(session, odd) == text, odd
         assert refused_with(session, "/run/socket:80").startswith(b"Access denied")
-        assert len(gateway.matching('"forward refused"')) == 10, gateway.log()
+        tunnel.until(lambda: len(gateway.matching('"forward refused"')) == 10, gateway.log)
 
 
 def test_texts_of_denials(make_gateway):
