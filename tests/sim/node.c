@@ -120,7 +120,7 @@ void node_start(struct node *node)
 	node->client.worker = (uint32_t)sim_below(node->worker_count);
 	socks_start(node);
 	bool speaks = !node->is_gateway && !node->is_socks;
-	if (speaks && !(node->client.links = client_links_create(node->link_count, 0)))
+	if (speaks && !(node->client.links = client_links_create(node->link_count, FORWARDERS_COUNT)))
 		sim_fail("no memory for links");
 	ring_sim_host = node->host;
 	for (uint32_t i = 0; i < node->worker_count; i++) {

@@ -9,6 +9,7 @@
 #include "protocols/tls_tunnel/client.h"
 #include "protocols/tls_tunnel/gateway.h"
 #include "ring/process.h"
+#include "tests/sim/forwards.h"
 #include "tests/sim/net.h"
 #include "tests/sim/socks.h"
 #include "tls/tls.h"
@@ -48,6 +49,7 @@ struct node {
 	bool is_stock;               /* stock.h */
 	bool is_socks;               /* its clients speak LinkSocks, and nothing else */
 	struct socks socks;
+	struct forwards forwards;
 	bool is_intruder;            /* a client with a wrong key */
 	struct tls_settings tls;
 	struct config_gateway gateway_config;

@@ -63,7 +63,7 @@ struct talk {
 	struct net_host *host;           /* the user's */
 	struct address address;
 	bool stock;                      /* one of the links has no half-close, and RST means close there */
-	uint8_t greeting[16], greeting_size;   /* said first, to whoever accepts */
+	uint8_t greeting[32], greeting_size;   /* said first, to whoever accepts */
 	uint8_t greeted;
 	uint8_t answer[16], answer_size, answered; /* what must come back before anything else */
 	bool strict;                     /* nothing happened that excuses a failure */

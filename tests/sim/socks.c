@@ -8,20 +8,33 @@
 #include "tests/sim/tally.h"
 #include "tests/sim/world.h"
 
-enum { GREETING_SIZE = 13, ANSWER_SIZE = 12 };
+enum { ANSWER_SIZE = 12, IPV4 = 1, NAME = 3 };
 
 /* ---- users ---- */
 
 /* Greeting and request at once, as many clients do. */
-void socks_greet(struct talk *talk, struct address target)
+void socks_greet(struct talk *talk, struct address target, bool by_name)
 {
-	static const uint8_t begin[] = {5, 1, 0, 5, 1, 0, 1};
-	memcpy(talk->greeting, begin, sizeof begin);
-	memcpy(talk->greeting + sizeof begin, target.bytes, 4);
-	put16(talk->greeting + sizeof begin + 4, target.port);
-	talk->greeting_size = GREETING_SIZE;
+	static const uint8_t begin[] = {5, 1, 0, 5, 1, 0};
+	uint8_t *at = talk->greeting;
+	char name[NAME_SIZE];
+	memcpy(at, begin, sizeof begin);
+	at += sizeof begin;
+	if (by_name) {
+		*at++ = NAME;
+		*at++ = (uint8_t)snprintf(name, sizeof name, "host%u.example", target.bytes[2]);
+		memcpy(at, name, strlen(name));
+		at += strlen(name);
+	} else {
+		*at++ = IPV4;
+		memcpy(at, target.bytes, 4);
+		at += 4;
+	}
+	put16(at, target.port);
+	talk->greeting_size = (uint8_t)(at + 2 - talk->greeting);
 	talk->answer_size = ANSWER_SIZE;
-	_Static_assert(GREETING_SIZE <= sizeof talk->greeting && ANSWER_SIZE <= sizeof talk->answer, "fits");
+	check(talk->greeting_size <= sizeof talk->greeting);
+	_Static_assert(ANSWER_SIZE <= sizeof talk->answer, "fits");
 }
 
 bool socks_agrees(const uint8_t *answer)

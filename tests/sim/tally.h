@@ -51,7 +51,8 @@
 	X(handshakes_failed) X(detect_failed) X(links_opened) X(links_closed) X(links_failed)                \
 	X(logins_refused) X(peers_silent) X(channels_opened) X(channels_refused) X(channels_limit)           \
 	X(channels_reset) X(channels_memory) X(channels_idle) X(bytes_discarded) X(flows_blocked)            \
-	X(session_bytes_blocked) X(pieces_copied) X(moves) X(ferried_bytes) X(dials) X(dials_failed)
+	X(session_bytes_blocked) X(pieces_copied) X(moves) X(ferried_bytes) X(dials) X(dials_failed) \
+	X(forwards) X(forwards_refused)
 
 enum tally_kind {
 #define X(name) TALLY_##name,

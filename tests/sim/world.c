@@ -236,6 +236,7 @@ static void knobs_draw(struct knobs *knobs)
 	knobs->socks = sim_below(2) && sim.scenario != SCENARIO_SERVICE;
 	knobs->socks_public = knobs->socks && sim_below(2);
 	knobs->tls = knobs->tls || knobs->socks_public;
+	knobs->forwards = sim_below(3) == 0;
 	knobs->crowd = sim_below(sim.scenario == SCENARIO_STOP || limits ? 2 : 4) == 0;
 	bool many = limits || knobs->crowd;
 	knobs->users =
@@ -291,6 +292,8 @@ void world_build(void)
 		socks_build();
 		bridge_visitor_build(&world.nodes[1], 1);
 	}
+	if (world.knobs.forwards)
+		forwards_build();
 	bool few = sim.scenario == SCENARIO_LIMITS || sim_below(4) == 0;
 	for (uint32_t i = 0; i < world.node_count; i++) {
 		limits_draw(&world.nodes[i].limits);
@@ -334,7 +337,7 @@ struct talk *world_talk(const struct port *port, bool rude, int64_t at_ns)
 		return NULL;
 	talk->stock = world.knobs.stock;
 	if (port->socks)
-		socks_greet(talk, port->target);
+		socks_greet(talk, port->target, port->by_name);
 	if (port->greets) {
 		talk->greeting[0] = (uint8_t)sim_below(sizeof talk->greeting);
 		talk->greeting_size = (uint8_t)(1 + talk->greeting[0]);
