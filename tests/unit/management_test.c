@@ -1,4 +1,4 @@
-/* tests/unit/management_test.c - the management listener: who may ask, the shape of every answer, limits.
+/* tests/unit/management_test.c - the management listener: who may ask what, the shape of answers, limits.
  *
  * Three workers without a kernel; mails are delivered by hand, a conn's role is asked and heard directly.
  */
