@@ -12,7 +12,8 @@ struct moved *session_pack(const struct session *session, struct slice unread)
 	check(session->held && channel && channel->state == CHANNEL_ASKED && !session->carrier->has_head);
 	struct slice chunk = session->chunk_valid ? session->chunk.piece.bytes : (struct slice){0};
 	struct slice input = session->input.bytes;
-	size_t unread_size = chunk.size + input.size + unread.size;
+	size_t unheard_size = wire->unheard ? wire->unheard(session->wire_state) : 0;
+	size_t unread_size = unheard_size + chunk.size + input.size + unread.size;
 	struct moved *moved = calloc(1, sizeof *moved + wire->session_size + session->carrier->state_size +
 					    wire->channel_size + unread_size);
 	if (!moved)
@@ -33,7 +34,9 @@ struct moved *session_pack(const struct session *session, struct slice unread)
 	memcpy(moved->wire_state, session->wire_state, wire->session_size);
 	memcpy(moved->carrier_state, session->carrier_state, session->carrier->state_size);
 	memcpy(moved->channel_state, channel->wire, wire->channel_size);
-	uint8_t *at = moved->unread;
+	if (unheard_size)
+		wire->unhear(session->wire_state, moved->wire_state, moved->unread);
+	uint8_t *at = moved->unread + unheard_size;
 	const struct slice parts[] = {chunk, input, unread};
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		if (parts[i].size)

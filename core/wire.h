@@ -47,6 +47,11 @@ struct wire {
 	struct instant (*tick)(struct session *session, void *state, struct instant now);
 	/* Releases what the state holds. NULL: nothing. */
 	void (*stop)(struct session *session, void *state);
+	/* A held conn moves: how much of what it has consumed it wants to hear again over there, in front of
+	 * what it has not. NULL: nothing. */
+	size_t (*unheard)(const void *state);
+	/* Those bytes; `there`, the copy of its state that goes along, becomes as it was before them. */
+	void (*unhear)(const void *state, void *there, uint8_t *bytes);
 	/* What hub_bind asked for is there, at `local`, or (negative errno) cannot be. NULL: never asks. */
 	void (*bound)(struct session *session, void *state, const struct address *local, int error);
 	/* One datagram from the session's datagram socket; what cannot be taken is dropped and counted. The

@@ -50,20 +50,21 @@ static bool is_all(struct slice slice, bool (*is)(uint8_t byte))
 	return true;
 }
 
-static bool is_token(struct slice slice) { return slice.size && is_all(slice, is_token_byte); }
-
 bool http1_is_target(struct slice target) { return target.size && is_all(target, is_target_byte); }
 bool http1_is_value(struct slice value) { return is_all(value, is_value_byte); }
+bool http1_is_token(struct slice token) { return token.size && is_all(token, is_token_byte); }
 
-static bool is_word(struct slice slice, const char *word)
+bool http1_is_same(struct slice a, struct slice b)
 {
-	if (slice.size != strlen(word))
+	if (a.size != b.size)
 		return false;
-	for (size_t i = 0; i < slice.size; i++)
-		if (lower(slice.at[i]) != lower((uint8_t)word[i]))
+	for (size_t i = 0; i < a.size; i++)
+		if (lower(a.at[i]) != lower(b.at[i]))
 			return false;
 	return true;
 }
+
+static bool is_word(struct slice slice, const char *word) { return http1_is_same(slice, slice_of(word)); }
 
 static struct slice trimmed(struct slice slice)
 {
@@ -115,7 +116,7 @@ struct slice http1_last_hop(const struct head *head)
 	return trimmed(hop);
 }
 
-static uint32_t count_fields(const struct head *head, const char *name)
+uint32_t http1_count(const struct head *head, const char *name)
 {
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < head->field_count; i++)
@@ -123,21 +124,35 @@ static uint32_t count_fields(const struct head *head, const char *name)
 	return count;
 }
 
-static bool list_has(struct slice list, const char *token)
+static bool list_has(struct slice list, struct slice token)
 {
 	struct slice item;
 	while (cut(&list, ',', &item))
-		if (is_word(trimmed(item), token))
+		if (http1_is_same(trimmed(item), token))
 			return true;
-	return is_word(trimmed(list), token);
+	return http1_is_same(trimmed(list), token);
 }
 
-bool http1_has_token(const struct head *head, const char *name, const char *token)
+bool http1_lists(const struct head *head, const char *name, struct slice token)
 {
 	for (uint32_t i = 0; i < head->field_count; i++)
 		if (is_word(head->fields[i].name, name) && list_has(head->fields[i].value, token))
 			return true;
 	return false;
+}
+
+bool http1_has_token(const struct head *head, const char *name, const char *token)
+{
+	return http1_lists(head, name, slice_of(token));
+}
+
+uint64_t http1_content_length(const struct head *head)
+{
+	struct slice digits = http1_field(head, "content-length");
+	uint64_t length = 0;
+	for (size_t i = 0; i < digits.size; i++)     /* 18 of them at most */
+		length = 10 * length + (uint64_t)(digits.at[i] - '0');
+	return length;
 }
 
 /* ---- parsing ---- */
@@ -172,7 +187,7 @@ static bool parse_version(struct scan *scan, struct slice text)
 static bool parse_request_line(struct scan *scan, struct slice line)
 {
 	struct head *head = scan->head;
-	if (!cut(&line, ' ', &head->method) || !is_token(head->method))
+	if (!cut(&line, ' ', &head->method) || !http1_is_token(head->method))
 		return wrong(scan, "the first line has no method");
 	if (!cut(&line, ' ', &head->path) || !http1_is_target(head->path))
 		return wrong(scan, "the first line has no valid target");
@@ -211,7 +226,7 @@ static bool parse_field(struct scan *scan, struct slice line)
 	struct slice name;
 	if (is_blank(line.at[0]))
 		return wrong(scan, "a field goes on in the next line");
-	if (!cut(&line, ':', &name) || !is_token(name))
+	if (!cut(&line, ':', &name) || !http1_is_token(name))
 		return wrong(scan, "a line of the head is no field");
 	if (!http1_is_value(line))
 		return wrong(scan, "a field has a control character");
@@ -227,8 +242,8 @@ static bool parse_field(struct scan *scan, struct slice line)
 static bool judge(struct scan *scan)
 {
 	const struct head *head = scan->head;
-	uint32_t hosts = count_fields(head, "host"), lengths = count_fields(head, "content-length"),
-		 codings = count_fields(head, "transfer-encoding");
+	uint32_t hosts = http1_count(head, "host"), lengths = http1_count(head, "content-length"),
+		 codings = http1_count(head, "transfer-encoding");
 	struct slice length = http1_field(head, "content-length");
 	if (lengths + codings > 1)
 		return wrong(scan, "the head says the length of its body twice");
@@ -298,13 +313,13 @@ bool http1_is_websocket_upgrade(const struct head *head)
 {
 	struct slice length = http1_field(head, "content-length");
 	return !head->status && head->minor && slice_is(head->method, "GET") &&
-	       count_fields(head, "host") == 1 && http1_has_token(head, "upgrade", "websocket") &&
+	       http1_count(head, "host") == 1 && http1_has_token(head, "upgrade", "websocket") &&
 	       http1_has_token(head, "connection", "upgrade") &&
-	       count_fields(head, "sec-websocket-key") == 1 &&
+	       http1_count(head, "sec-websocket-key") == 1 &&
 	       is_key(http1_field(head, "sec-websocket-key")) &&
-	       count_fields(head, "sec-websocket-version") == 1 &&
+	       http1_count(head, "sec-websocket-version") == 1 &&
 	       slice_is(http1_field(head, "sec-websocket-version"), "13") &&
-	       (!length.at || slice_is(length, "0")) && !count_fields(head, "transfer-encoding");
+	       (!length.at || slice_is(length, "0")) && !http1_count(head, "transfer-encoding");
 }
 
 const char *http1_status_text(unsigned status)

@@ -20,13 +20,21 @@ struct slice http1_field(const struct head *head, const char *name);
 struct slice http1_last_field(const struct head *head, const char *name);
 /* The end of the last X-Forwarded-For, which the last proxy has added: the rest is its clients' own word. */
 struct slice http1_last_hop(const struct head *head);
+/* How many there are. */
+uint32_t http1_count(const struct head *head, const char *name);
 /* Does a comma-separated list in any field of that name have the token (case ignored)? */
 bool http1_has_token(const struct head *head, const char *name, const char *token);
+bool http1_lists(const struct head *head, const char *name, struct slice token);
+/* 0 where there is none. */
+uint64_t http1_content_length(const struct head *head);
 /* A valid upgrade to WebSocket version 13: GET, Host, Upgrade, Connection, Key, Version. */
 bool http1_is_websocket_upgrade(const struct head *head);
 /* May it be said as it is: as the target of a request, as the value of a field? */
 bool http1_is_target(struct slice target);
 bool http1_is_value(struct slice value);
+bool http1_is_token(struct slice token);
+/* Are they the same word (case of ASCII ignored)? */
+bool http1_is_same(struct slice a, struct slice b);
 /* "OK", "Not Found"; "" when unknown. */
 const char *http1_status_text(unsigned status);
 

@@ -4,12 +4,12 @@
  * held until its role has placed it and may be moved to another worker. OPENED becomes 200 for CONNECT, and
  * from then on its bytes are the channel's. For the absolute form it is not answered: the request goes on in
  * origin form, without the fields that concern one hop, with Connection: close, so that one connection has
- * one exchange; what follows its body is not forwarded. A refusal is answered with 502, 504, 403 ...
+ * one exchange; what follows its body is dropped. A refusal is answered with 502, 504, 403 ...
  *
- * States: HEAD -> (AUTH ->) OPENING -> TUNNEL or EXCHANGE.
+ * States: HEAD -> (AUTH ->) OPENING -> TUNNEL or EXCHANGE; with a 407, once, back to HEAD.
  * Limits: HTTP1_HEAD_MAX (431), limits.handshake for the head and for each login.
  * Never:  forwards an ambiguous head (two lengths, TE and CL, bare LF, obs-fold, NUL, a Host that is not the
- *         target): 400; answers before it has the whole head; compares a secret (the role does).
+ *         target): 400; opens before it has the whole head; compares a secret (the role does).
  */
 #ifndef PROTOCOLS_FRONTENDS_HTTP_PROXY_H
 #define PROTOCOLS_FRONTENDS_HTTP_PROXY_H
@@ -22,7 +22,7 @@ extern const struct wire wire_http_proxy;
 struct http_proxy_policy {
 	bool password;      /* users must log in (Basic): EVENT_AUTH, answered by EVENT_AUTHED or 407 */
 	bool connect_only;  /* an absolute form gets 405 */
-	/* Of a refusal: the status; NULL: as the table in http_proxy.c has it. */
+	/* Of a refusal: the status; NULL: as the table in http_proxy_answer.c has it. */
 	unsigned (*status)(enum reason reason);
 };
 
