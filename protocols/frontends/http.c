@@ -6,11 +6,10 @@
 #include "core/hub.h"
 #include "core/secret.h"
 #include "core/writer.h"
+#include "protocols/codecs/chunked.h"
 #include "protocols/codecs/http1.h"
 
 enum {
-	LINE_MAX = 256,                  /* of a chunk's size with its extensions */
-	TRAILER_MAX = 4096,
 	GROW_MIN = 1024,
 	BODY_STEP = 16 * 1024,           /* of an answer, in one message of the writer */
 	ANSWER_HEAD_MAX = 1024,          /* and of the further fields of an answer */
@@ -20,10 +19,7 @@ enum {
 enum http_state {
 	HTTP_HEAD,
 	HTTP_BODY,
-	HTTP_CHUNK_SIZE,
-	HTTP_CHUNK,
-	HTTP_CHUNK_END,
-	HTTP_TRAILER,
+	HTTP_CHUNKS,
 	HTTP_ASKED,
 };
 
@@ -32,10 +28,8 @@ struct http {
 	unsigned refusal;                /* a status that ends the conn, owed; 0: none */
 	bool close, head_only, expects, continues;
 	struct buf *head, *body;         /* from the pool; wiped when they are given back */
-	size_t left;                     /* of the body or of a chunk */
-	size_t line_size;                /* of the line or the trailer so far */
-	uint8_t last;                    /* byte of a line */
-	bool size_done, has_digit, extends; /* of a chunk's size */
+	size_t left;                     /* of a body that is not chunked */
+	struct chunked chunked;
 	size_t answered;                 /* bytes of the answer's body that have been written */
 	bool answer_begun;
 	struct http_exchange exchange;
@@ -97,15 +91,6 @@ static void take_target(struct http_exchange *exchange, struct slice target)
 		exchange->query = (struct slice){mark + 1, path.size - exchange->path.size - 1};
 }
 
-/* At most 18 digits, as the codec has it. */
-static uint64_t length_of(struct slice digits)
-{
-	uint64_t length = 0;
-	for (size_t i = 0; i < digits.size; i++)
-		length = 10 * length + (uint64_t)(digits.at[i] - '0');
-	return length;
-}
-
 static enum status ask(struct session *session, struct http *http)
 {
 	struct http_exchange *exchange = &http->exchange;
@@ -121,10 +106,9 @@ static enum status ask(struct session *session, struct http *http)
 
 static enum status expect_body(struct session *session, struct http *http, const struct head *head)
 {
-	struct slice length = http1_field(head, "content-length");
 	struct slice expect = http1_field(head, "expect");
 	bool chunked = http1_field(head, "transfer-encoding").at != NULL;
-	uint64_t size = length_of(length);
+	uint64_t size = http1_content_length(head);
 	if (size > HTTP_BODY_MAX)
 		return refuse(session, http, 413, "the body is too long");
 	if (expect.at && head->minor && !http1_has_token(head, "expect", "100-continue"))
@@ -132,9 +116,8 @@ static enum status expect_body(struct session *session, struct http *http, const
 	http->expects = expect.at && head->minor && (size || chunked);
 	session_tick_at(session, instant_after(session->hub->now, session->hub->limits->http_idle));
 	http->left = size;
-	http->line_size = 0;
-	http->size_done = http->has_digit = http->extends = false;
-	http->state = chunked ? HTTP_CHUNK_SIZE : HTTP_BODY;
+	http->chunked = (struct chunked){.max = HTTP_BODY_MAX};
+	http->state = chunked ? HTTP_CHUNKS : HTTP_BODY;
 	return size || chunked ? STATUS_OK : ask(session, http);
 }
 
@@ -195,102 +178,24 @@ static enum status hear_bytes(struct session *session, struct http *http, struct
 		return STATUS_IO;
 	*bytes = (struct slice){bytes->at + part.size, bytes->size - part.size};
 	http->left -= part.size;
-	if (http->left)
-		return STATUS_OK;
-	if (http->state == HTTP_BODY)
-		return ask(session, http);
-	http->state = HTTP_CHUNK_END;
-	http->line_size = 0;
-	return STATUS_OK;
+	return http->left ? STATUS_OK : ask(session, http);
 }
 
-static enum status bad_chunk(struct session *session, struct http *http)
+static enum status hear_chunks(struct session *session, struct http *http, struct slice *bytes)
 {
-	return refuse(session, http, 400, "a chunk of the body is not framed as one");
-}
-
-/* The size is there: its line has ended. */
-static enum status begin_chunk(struct session *session, struct http *http)
-{
-	size_t sum = http->left + (http->body ? http->body->used : 0);
-	if (!http->has_digit)
-		return bad_chunk(session, http);
-	if (sum > HTTP_BODY_MAX)
-		return refuse(session, http, 413, "the body is too long");
-	http->state = http->left ? HTTP_CHUNK : HTTP_TRAILER;
-	http->line_size = 0;
-	http->size_done = http->has_digit = http->extends = false;
-	return STATUS_OK;
-}
-
-static enum status hear_size(struct session *session, struct http *http, uint8_t byte)
-{
-	int digit = hex_digit(byte);
-	bool ends = byte == '\n';
-	if (++http->line_size > LINE_MAX || ends != (http->line_size > 1 && http->last == '\r'))
-		return bad_chunk(session, http);
-	http->last = byte;
-	if (ends)
-		return begin_chunk(session, http);
-	if (!http->size_done && digit >= 0) {
-		http->has_digit = true;
-		http->left = http->left * 16 + (size_t)digit;
-		return http->left <= HTTP_BODY_MAX ? STATUS_OK
-						   : refuse(session, http, 413, "the body is too long");
-	}
-	/* Extensions mean nothing here; nothing else may stand behind the size but blanks. */
-	bool blank = byte == ' ' || byte == '\t';
-	bool good = blank || byte == '\r' || byte == ';' || (http->extends && byte > 0x20);
-	http->size_done = true;
-	http->extends = http->extends || byte == ';';
-	return good ? STATUS_OK : bad_chunk(session, http);
-}
-
-static enum status hear_chunk_end(struct session *session, struct http *http, uint8_t byte)
-{
-	if (byte != "\r\n"[http->line_size])
-		return bad_chunk(session, http);
-	if (++http->line_size == 2) {
-		http->state = HTTP_CHUNK_SIZE;
-		http->line_size = 0;
-	}
-	return STATUS_OK;
-}
-
-/* Fields behind the last chunk are passed over, up to the empty line. `left` counts bytes of this line. */
-static enum status hear_trailer(struct session *session, struct http *http, uint8_t byte)
-{
-	bool ends = byte == '\n', ended = http->left > 0 && http->last == '\r';
-	if (++http->line_size > TRAILER_MAX)
+	struct slice part;
+	enum status status = chunked_take(&http->chunked, bytes, &part);
+	size_t sum = part.size + (http->body ? http->body->used : 0);
+	bool trailer = http->chunked.step == CHUNKED_TRAILER;
+	if (status == STATUS_PROTOCOL)
+		return refuse(session, http, 400, "a chunk of the body is not framed as one");
+	if (status == STATUS_FULL && trailer)
 		return refuse(session, http, 431, "the trailer is too long");
-	if (ends != ended)
-		return bad_chunk(session, http);
-	http->last = byte;
-	if (!ends) {
-		http->left++;
-		return STATUS_OK;
-	}
-	bool empty = http->left == 1;
-	http->left = 0;
-	return empty ? ask(session, http) : STATUS_OK;
-}
-
-static enum status hear_framing(struct session *session, struct http *http, struct slice *bytes)
-{
-	enum status status = STATUS_OK;
-	while (bytes->size && status == STATUS_OK) {
-		uint8_t byte = *bytes->at;
-		if (http->state == HTTP_CHUNK_SIZE)
-			status = hear_size(session, http, byte);
-		else if (http->state == HTTP_CHUNK_END)
-			status = hear_chunk_end(session, http, byte);
-		else if (http->state == HTTP_TRAILER)
-			status = hear_trailer(session, http, byte);
-		else
-			return STATUS_OK;
-		*bytes = (struct slice){bytes->at + 1, bytes->size - 1};
-	}
-	return status;
+	if (status == STATUS_FULL || sum > HTTP_BODY_MAX)
+		return refuse(session, http, 413, "the body is too long");
+	if (part.size && !append(session, &http->body, part))
+		return STATUS_IO;
+	return status == STATUS_OK ? ask(session, http) : STATUS_OK;
 }
 
 /* ---- the wire ---- */
@@ -301,12 +206,9 @@ static enum status hear(struct session *session, struct http *http, struct slice
 	case HTTP_HEAD:
 		return hear_head(session, http, bytes);
 	case HTTP_BODY:
-	case HTTP_CHUNK:
 		return hear_bytes(session, http, bytes);
-	case HTTP_CHUNK_SIZE:
-	case HTTP_CHUNK_END:
-	case HTTP_TRAILER:
-		return hear_framing(session, http, bytes);
+	case HTTP_CHUNKS:
+		return hear_chunks(session, http, bytes);
 	case HTTP_ASKED:
 		break;
 	}
