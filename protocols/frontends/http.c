@@ -4,13 +4,12 @@
 #include <stdio.h>
 
 #include "core/hub.h"
-#include "core/secret.h"
 #include "core/writer.h"
 #include "protocols/codecs/chunked.h"
 #include "protocols/codecs/http1.h"
+#include "protocols/frontends/kept.h"
 
 enum {
-	GROW_MIN = 1024,
 	BODY_STEP = 16 * 1024,           /* of an answer, in one message of the writer */
 	ANSWER_HEAD_MAX = 1024,          /* and of the further fields of an answer */
 };
@@ -34,37 +33,6 @@ struct http {
 	bool answer_begun;
 	struct http_exchange exchange;
 };
-
-/* ---- memory ---- */
-
-static void release(struct buf **buf)
-{
-	if (*buf)
-		secret_wipe((*buf)->bytes, (*buf)->used); /* keys and tokens went through it */
-	buf_unref(*buf);
-	*buf = NULL;
-}
-
-/* Puts bytes behind what is there. False: no memory. */
-static bool append(struct session *session, struct buf **buf, struct slice bytes)
-{
-	struct buf *old = *buf;
-	size_t used = old ? old->used : 0, size = used + bytes.size;
-	if (!old || old->size < size) {
-		struct buf *grown = buf_acquire(&session->hub->bufs, size_max(GROW_MIN, size + used));
-		if (!grown)
-			return false;
-		if (used)
-			memcpy(grown->bytes, old->bytes, used);
-		grown->used = (uint32_t)used;
-		release(buf);
-		*buf = grown;
-	}
-	if (bytes.size)
-		memcpy((*buf)->bytes + used, bytes.at, bytes.size);
-	(*buf)->used = (uint32_t)size;
-	return true;
-}
 
 /* ---- requests ---- */
 
@@ -145,7 +113,7 @@ static enum status hear_head(struct session *session, struct http *http, struct 
 	if (!before)
 		session_tick_at(session,
 				instant_after(session->hub->now, session->hub->limits->handshake));
-	if (!append(session, &http->head, part))
+	if (!kept_add(&session->hub->bufs, &http->head, part))
 		return STATUS_IO;
 	struct slice all = {http->head->bytes, http->head->used};
 	bool full = all.size == HTTP1_HEAD_MAX;
@@ -164,8 +132,7 @@ static enum status hear_head(struct session *session, struct http *http, struct 
 	*bytes = (struct slice){bytes->at + taken, bytes->size - taken};
 	if (status != STATUS_OK)
 		return STATUS_OK;
-	secret_wipe(http->head->bytes + used, all.size - used);
-	http->head->used = (uint32_t)used;
+	kept_cut(http->head, used);
 	return take_head(session, http, &head);
 }
 
@@ -174,7 +141,7 @@ static enum status hear_head(struct session *session, struct http *http, struct 
 static enum status hear_bytes(struct session *session, struct http *http, struct slice *bytes)
 {
 	struct slice part = {bytes->at, size_min(bytes->size, http->left)};
-	if (!append(session, &http->body, part))
+	if (!kept_add(&session->hub->bufs, &http->body, part))
 		return STATUS_IO;
 	*bytes = (struct slice){bytes->at + part.size, bytes->size - part.size};
 	http->left -= part.size;
@@ -193,7 +160,7 @@ static enum status hear_chunks(struct session *session, struct http *http, struc
 		return refuse(session, http, 431, "the trailer is too long");
 	if (status == STATUS_FULL || sum > HTTP_BODY_MAX)
 		return refuse(session, http, 413, "the body is too long");
-	if (part.size && !append(session, &http->body, part))
+	if (part.size && !kept_add(&session->hub->bufs, &http->body, part))
 		return STATUS_IO;
 	return status == STATUS_OK ? ask(session, http) : STATUS_OK;
 }
@@ -249,8 +216,8 @@ static enum status http_decode(struct session *session, void *state, const struc
 
 static void next_request(struct session *session, struct http *http)
 {
-	release(&http->head);
-	release(&http->body);
+	kept_drop(&http->head);
+	kept_drop(&http->body);
 	*http = (struct http){.state = HTTP_HEAD};
 	session_tick_at(session, instant_after(session->hub->now, session->hub->limits->http_idle));
 	session->blocked = false;
@@ -354,8 +321,8 @@ static struct instant http_tick(struct session *session, void *state, struct ins
 static void http_stop(struct session *session, void *state)
 {
 	struct http *http = state;
-	release(&http->head);
-	release(&http->body);
+	kept_drop(&http->head);
+	kept_drop(&http->body);
 }
 
 const struct wire wire_http = {

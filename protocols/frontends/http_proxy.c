@@ -5,11 +5,13 @@
 #include "core/secret.h"
 #include "core/writer.h"
 #include "protocols/codecs/chunked.h"
+#include "protocols/frontends/asker.h"
 #include "protocols/frontends/http_proxy_answer.h"
 #include "protocols/frontends/http_proxy_request.h"
+#include "protocols/frontends/kept.h"
 #include "protocols/frontends/plain.h"
 
-enum { CHUNK_SIZE_MAX = 65536, GROW_MIN = 1024 };
+enum { CHUNK_SIZE_MAX = 65536 };
 
 /* In the first four the head is heard, each time from its first byte. */
 enum step {
@@ -86,36 +88,6 @@ static enum status refuse(struct session *session, struct http_proxy *proxy, uns
 
 /* ---- what is pending ---- */
 
-static void pending_drop(struct http_proxy *proxy)
-{
-	if (!proxy->pending)
-		return;
-	secret_wipe(proxy->pending->bytes, proxy->pending->size);   /* it may hold a password */
-	buf_unref(proxy->pending);
-	proxy->pending = NULL;
-}
-
-/* Puts bytes behind what is pending; they count only once pending->used says so. */
-static bool pending_add(struct session *session, struct http_proxy *proxy, struct slice bytes)
-{
-	struct buf *old = proxy->pending;
-	size_t used = old ? old->used : 0, size = used + bytes.size;
-	if (!old || old->size < size) {
-		struct buf *grown = buf_acquire(&session->hub->bufs,
-						size_max(GROW_MIN, size_min(2 * size, HTTP1_HEAD_MAX)));
-		if (!grown)
-			return false;
-		if (used)
-			memcpy(grown->bytes, old->bytes, used);
-		grown->used = (uint32_t)used;
-		pending_drop(proxy);
-		proxy->pending = grown;
-	}
-	if (bytes.size)
-		memcpy(proxy->pending->bytes + used, bytes.at, bytes.size);
-	return true;
-}
-
 static void login_drop(struct session *session, struct http_proxy *proxy)
 {
 	if (!proxy->login)
@@ -158,8 +130,8 @@ static enum status gather(struct session *session, struct http_proxy *proxy, str
 	enum status status = STATUS_MORE;
 	unsigned refusal;
 	const char *why;
-	if (proxy->pending) {
-		if (!pending_add(session, proxy, part))
+	if (before) {
+		if (!kept_add(&session->hub->bufs, &proxy->pending, part))
 			return STATUS_IO;
 		whole = (struct slice){proxy->pending->bytes, before + part.size};
 	}
@@ -168,18 +140,17 @@ static enum status gather(struct session *session, struct http_proxy *proxy, str
 	if (status == STATUS_PROTOCOL)
 		return refuse(session, proxy, refusal, why);
 	if (status == STATUS_OK) {
+		if (before)
+			proxy->pending->used = (uint32_t)before;   /* yet the whole head lies there */
 		*size = used - before;
 		return STATUS_OK;
 	}
-	if (!proxy->pending && !pending_add(session, proxy, part))
-		return STATUS_IO;
-	proxy->pending->used = (uint32_t)whole.size;
-	return STATUS_MORE;
+	return before || kept_add(&session->hub->bufs, &proxy->pending, part) ? STATUS_MORE : STATUS_IO;
 }
 
 static void head_taken(struct http_proxy *proxy, size_t size, size_t *consumed)
 {
-	pending_drop(proxy);
+	kept_drop(&proxy->pending);
 	*consumed = size;
 }
 
@@ -221,18 +192,16 @@ static enum status open_target(struct session *session, struct http_proxy *proxy
 			       const struct http_proxy_request *request, size_t size, size_t *consumed)
 {
 	struct target target = {.network = NETWORK_TCP, .port = request->port};
-	struct event event = {.kind = EVENT_OPEN, .channel = session_channel(session), .target = &target};
-	if (!event.channel) {
-		bid_farewell(session, proxy, http_proxy_answer_of(REASON_LIMIT));
-		session_end(session, REASON_LIMIT, NULL, true);
-		return STATUS_OK;
-	}
 	memcpy(target.host, request->host, sizeof target.host);
 	proxy->exchange = !request->connect;
 	if (request->connect)
 		head_taken(proxy, size, consumed);
 	enter(session, proxy, request->connect ? OPENING : ASKED);
-	return session_deliver(session, &event);
+	enum status status = asker_open(session, &target);
+	if (status != STATUS_FULL)
+		return status;
+	bid_farewell(session, proxy, http_proxy_answer_of(REASON_LIMIT));
+	return STATUS_OK;
 }
 
 /* To the target, which may not have been reached yet. */
@@ -374,20 +343,12 @@ static void hear_behind(struct session *session, struct http_proxy *proxy)
 
 /* ---- hearing ---- */
 
-/* Who has said nothing to its target and says no more has hung up. */
-static bool hangs_up(struct session *session, const struct http_proxy *proxy)
-{
-	const struct channel *channel = session_only_channel(session);
-	bool waits = proxy->step == OPENING && channel && channel->state == CHANNEL_ASKED;
-	return waits && !channel->pair->flow[0].pushed;
-}
-
 static enum status hear_end(struct session *session, struct http_proxy *proxy, const struct chunk *chunk,
 			    size_t *consumed)
 {
 	/* a port that is only looked at is no fault, nor is one who has no password */
 	bool silent = proxy->step == HEAD && !proxy->pending;
-	if (hangs_up(session, proxy))
+	if (proxy->step == OPENING && asker_hangs_up(session))
 		session_end(session, REASON_LOST, "left before its target was reached", false);
 	else if (proxy->step == OPENING || proxy->step == TUNNEL || proxy->step == BEHIND)
 		return wire_plain.decode(session, NULL, chunk, consumed);
@@ -548,7 +509,7 @@ static struct instant http_proxy_tick(struct session *session, void *state, stru
 static void http_proxy_stop(struct session *session, void *state)
 {
 	struct http_proxy *proxy = state;
-	pending_drop(proxy);
+	kept_drop(&proxy->pending);
 	login_drop(session, proxy);
 }
 

@@ -4,6 +4,7 @@
 #include "core/request.h"
 #include "core/secret.h"
 #include "core/writer.h"
+#include "protocols/frontends/asker.h"
 #include "protocols/frontends/plain.h"
 #include "protocols/frontends/socks5_association.h"
 #include "protocols/frontends/socks5_dialogue.h"
@@ -190,19 +191,17 @@ static enum status deliver_open(struct session *session, struct socks5 *socks5,
 				const struct socks5_request *request)
 {
 	struct target target = {.network = socks5->associates ? NETWORK_UDP : NETWORK_TCP};
-	struct event event = {.kind = EVENT_OPEN, .channel = session_channel(session), .target = &target};
-	if (!event.channel) {
-		bid_farewell(session, socks5, FAREWELL_REPLY, reply_of(socks5, REASON_LIMIT));
-		session_end(session, REASON_LIMIT, NULL, true);
-		return STATUS_OK;
-	}
 	if (!socks5->associates) {
 		target.port = request->port;
 		memcpy(target.host, request->host, sizeof target.host);
 	}
 	pending_drop(session, socks5);           /* it does not move */
 	enter(session, socks5, OPENING);
-	return session_deliver(session, &event);
+	enum status status = asker_open(session, &target);
+	if (status != STATUS_FULL)
+		return status;
+	bid_farewell(session, socks5, FAREWELL_REPLY, reply_of(socks5, REASON_LIMIT));
+	return STATUS_OK;
 }
 
 static enum status requested(struct session *session, struct socks5 *socks5, struct slice bytes,
@@ -287,21 +286,12 @@ static enum status hear_associated(struct session *session, const struct chunk *
 	return STATUS_OK;
 }
 
-/* Who has said nothing to its target and says no more has hung up: nobody half-closes a stream that was not
- * used, and the far end need not go on. */
-static bool hangs_up(struct session *session, const struct socks5 *socks5, const struct chunk *chunk)
-{
-	const struct channel *channel = session_only_channel(session);
-	bool waits = socks5->step == OPENING && !socks5->associates && channel &&
-		     channel->state == CHANNEL_ASKED;
-	return chunk->kind == CHUNK_END && waits && !channel->pair->flow[0].pushed;
-}
-
 static enum status socks5_decode(struct session *session, void *state, const struct chunk *chunk,
 				 size_t *consumed)
 {
 	struct socks5 *socks5 = state;
-	if (hangs_up(session, socks5, chunk)) {
+	bool waits = socks5->step == OPENING && !socks5->associates;
+	if (chunk->kind == CHUNK_END && waits && asker_hangs_up(session)) {
 		session_end(session, REASON_LOST, "left before its target was reached", false);
 		return STATUS_OK;
 	}
