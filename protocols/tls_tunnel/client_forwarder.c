@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "protocols/frontends/dial.h"
+#include "protocols/frontends/http_proxy.h"
 #include "protocols/frontends/socks5.h"
 #include "protocols/tls_tunnel/client_inside.h"
 #include "protocols/tls_tunnel/forward_name.h"
@@ -159,7 +160,8 @@ static const struct socks5_policy socks5_policy = {.any_method = true};
 
 static void user_start(struct session *session)
 {
-	socks5_set_policy(session, &socks5_policy);
+	if (forwarder_of(session)->type == FORWARDER_SOCKS5)
+		socks5_set_policy(session, &socks5_policy);
 	if (enter(session))
 		return;
 	hub_count(session->hub, COUNTER_forwarders_full, 1);
@@ -243,7 +245,8 @@ void client_forwarders_init(struct client *client)
 			.retry = {.expired = forwarding_retry},
 			.listening = {.address = forwarder->bind,
 				      .service = &client->service,
-				      .wire = &wire_socks5,
+				      .wire = forwarder->type == FORWARDER_HTTP ? &wire_http_proxy
+										: &wire_socks5,
 				      .carrier = &carrier_raw,
 				      .role = &role_client_forwarder,
 				      .tag = i,
@@ -257,8 +260,7 @@ void client_forwarders_init(struct client *client)
 void client_forwarders_start(struct client *client)
 {
 	for (uint32_t i = 0; i < client->forwarding_count; i++)
-		if (client->forwarding[i].config->type == FORWARDER_SOCKS5)
-			hub_listen(client->service.hub, &client->forwarding[i].listening);
+		hub_listen(client->service.hub, &client->forwarding[i].listening);
 }
 
 void client_forwarders_stop(struct client *client)
