@@ -3,7 +3,6 @@
 
 #include "protocols/carriers/websocket.h"
 #include "protocols/codecs/http1.h"
-#include "protocols/codecs/yamux.h"
 
 enum { TLS_HANDSHAKE_RECORD = 22, FIRST_MESSAGE_S = 1 };
 
@@ -46,11 +45,8 @@ static enum status serve_tls_tunnel(const struct gateway_detector *gateway, cons
 		     gateway->tls_tunnel_service);
 }
 
-/* It begins with yamux (generation 1.5) or with the length of a key (1.4 and older): byte 1 is the frame's
- * type or part of that length, bytes 2 and 3 are flags, of which four exist, or the rest of the length, at
- * least 16. */
-static enum status detect_tls_tunnel(const struct gateway_detector *gateway, struct slice first,
-				     struct detect_answer *answer)
+/* Its wire tells the generations apart. */
+static enum status detect_tls_tunnel(const struct gateway_detector *gateway, struct detect_answer *answer)
 {
 	if (!gateway->tls_tunnel_wire)
 		return refuse(answer, "TLS Tunnel, which needs gateway.tls_tunnel, or a stranger");
@@ -60,13 +56,6 @@ static enum status detect_tls_tunnel(const struct gateway_detector *gateway, str
 	if (!has_transport(gateway, TRANSPORT_TLS))
 		return refuse(answer,
 			      "TLS Tunnel's transport tls, which is not among its transports here");
-	if (gateway->legacy)
-		return serve_tls_tunnel(gateway, &carrier_raw, answer);
-	if (first.size < 2 || (first.at[1] == 0 && first.size < 4))
-		return STATUS_MORE;
-	if (first.at[1] == 0 && get16(first.at + 2) > YAMUX_FLAGS_KNOWN)
-		return refuse(answer,
-			      "TLS Tunnel generation 1.4 or older, which needs gateway.tls_tunnel.legacy");
 	return serve_tls_tunnel(gateway, &carrier_raw, answer);
 }
 
@@ -234,7 +223,7 @@ enum status gateway_detect(const struct detector *detector, const struct detect_
 	if (!first.size)
 		return STATUS_MORE;
 	if (first.at[0] == 0)
-		return detect_tls_tunnel(gateway, first, answer);
+		return detect_tls_tunnel(gateway, answer);
 	if (first.at[0] == 5)
 		return refuse(answer, "SOCKS5 is not allowed on this port");
 	return detect_http(gateway, question, answer);

@@ -24,7 +24,6 @@ struct gateway_detector {
 	const struct role *tls_tunnel_role;
 	uint32_t tls_tunnel_service;   /* index in hub->services */
 	uint32_t transports;           /* of TLS Tunnel: bits 1 << enum config_transport */
-	bool legacy;                   /* TLS Tunnel: the wire judges the generation, not we */
 	const struct wire *http_wire;
 	const struct role *not_found_role, *forbidden_role;
 	const struct linksocks_server_settings *linksocks; /* NULL: LinkSocks is not spoken */

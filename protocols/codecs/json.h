@@ -43,7 +43,7 @@ struct json_text {
 void json_text_init(struct json_text *text, struct bufpool *pool);
 void json_text_fini(struct json_text *text);
 void json_put(struct json_text *text, const char *raw);
-void json_put_bytes(struct json_text *text, struct slice raw);
+void json_put_bytes(struct json_text *text, struct slice raw); /* any, also what is no JSON */
 void json_put_text(struct json_text *text, struct slice utf8); /* with quotes and escapes */
 /* The same without the quotes: a part of a string. */
 void json_put_inside(struct json_text *text, struct slice utf8);

@@ -8,6 +8,7 @@
 
 #include "core/published.h"
 #include "protocols/tls_tunnel/client.h"
+#include "protocols/tls_tunnel/wire.h"
 
 enum link_state { LINK_PARKED, LINK_WAITING, LINK_DIALLING, LINK_LOGIN, LINK_READY };
 
@@ -25,6 +26,7 @@ struct client_link {
 	uint32_t features;                   /* that both ends have shown */
 	struct duration delay, auth_delay;
 	uint32_t gateway;                    /* index of the one that it has tried last */
+	enum tunnel_generation spoken;       /* to it */
 	bool said;                           /* that it connects */
 	char fact[LINK_FACT_SIZE];           /* for logs: "2/4" */
 	struct opening opening;              /* of its transport; `host` is its own, below */
@@ -53,6 +55,7 @@ struct client {
 	struct credentials credentials;
 	struct publication *publications;
 	uint32_t publication_count, visiting_count;
+	enum tunnel_generation *generations; /* by gateway: how the next try begins */
 	bool draining, listening;
 	bool alone;                          /* the gateway takes one link, and that was said */
 	struct visiting *visiting;

@@ -10,7 +10,6 @@
 #include "protocols/frontends/dial.h"
 #include "protocols/frontends/via.h"
 #include "protocols/tls_tunnel/client_inside.h"
-#include "protocols/tls_tunnel/wire.h"
 
 enum {
 	DIAL_S = 10,
@@ -41,6 +40,35 @@ static uint32_t gateway_of_link(const struct client_link *link)
 	       (uint32_t)settings->config->gateway_count;
 }
 
+static enum tunnel_generation generation_of_link(const struct client_link *link)
+{
+	switch (link->client->settings->config->generation) {
+	case GENERATION_15: return TUNNEL_15;
+	case GENERATION_14: return TUNNEL_14;
+	case GENERATION_14Y: return TUNNEL_14Y;
+	case GENERATION_10: return TUNNEL_10;
+	default: return link->client->generations[link->gateway];
+	}
+}
+
+/* An older generation is spoken only to a gateway that has answered, or ended, as only those do, and as long
+ * as it works: gateways get upgraded. True: the answer said it, and it can be tried at once. */
+static bool learn_generation(struct client_link *link, const struct session *session, enum link_state was)
+{
+	enum tunnel_generation *next = &link->client->generations[link->gateway];
+	enum tunnel_generation shown = tls_tunnel_generation(session);
+	bool closed = session->why == REASON_LOST || session->why == REASON_TRUNCATED;
+	if (link->client->settings->config->generation != GENERATION_AUTO || was == LINK_READY)
+		return false;
+	if (link->spoken != TUNNEL_15)
+		*next = TUNNEL_15;
+	else if (shown == TUNNEL_14)
+		*next = TUNNEL_14;
+	else if (shown == TUNNEL_UNKNOWN && was == LINK_LOGIN && closed && !session->carrier_waits)
+		*next = TUNNEL_14Y;      /* which ends without a byte when it hears a Ping */
+	return *next == TUNNEL_14;
+}
+
 static void dial(struct client_link *link)
 {
 	struct client *client = link->client;
@@ -63,6 +91,8 @@ static void dial(struct client_link *link)
 	link->gateway = gateway_of_link(link);
 	client_opening_make(link);
 	session->opening = &link->opening;
+	link->spoken = generation_of_link(link);
+	tls_tunnel_speak(session, link->spoken);
 	const struct config_endpoint *gateway = &config->gateways[link->gateway];
 	snprintf(session->peer, sizeof session->peer, "%.80s:%u", gateway->host, gateway->port);
 	log_at(link->said || link->number ? LOG_DEBUG : LOG_INFO, "connecting",
@@ -124,7 +154,8 @@ static const char *login_advice(enum reason why)
 	case REASON_FORBIDDEN: return "publish under another name or port";
 	case REASON_LOST: case REASON_TRUNCATED:
 		return "the gateway's log says why; an original gateway ends so when auth_key is wrong";
-	case REASON_TIMEOUT: case REASON_PROTOCOL: return "is a TLS Tunnel 1.5 gateway on that port?";
+	case REASON_TIMEOUT: case REASON_PROTOCOL:
+		return "is a TLS Tunnel gateway on that port, and of that `generation`?";
 	default: return NULL;
 	}
 }
@@ -179,6 +210,14 @@ static void link_down(struct client_link *link, enum link_state next)
 	link->state = next;
 }
 
+static void dial_again(struct client_link *link, const struct session *session)
+{
+	struct hub *hub = session->hub;
+	log_info("the gateway is older, connecting again", TEXT("gateway", session->peer),
+		 TEXT("generation", tls_tunnel_generation_name(TUNNEL_14)));
+	timer_arm(&hub->wheel, &link->timer, hub->now);
+}
+
 static void next_gateway(struct client_link *link)
 {
 	if (link->number == 0)
@@ -195,9 +234,15 @@ static void link_ended(struct session *session)
 	enum link_state was = link->state;
 	bool was_ready = was == LINK_READY;
 	link_down(link, LINK_WAITING);
-	hub_count(hub, was_ready ? COUNTER_links_closed : COUNTER_links_failed, 1);
+	bool again = learn_generation(link, session, was);
+	if (!again)
+		hub_count(hub, was_ready ? COUNTER_links_closed : COUNTER_links_failed, 1);
 	if (link->client->draining || session->why == REASON_STOPPING)
 		return;
+	if (again) {
+		dial_again(link, session);
+		return;
+	}
 	struct duration delay = next_delay(link, session->why);
 	link->ready_at = (struct instant){0};
 	if (!was_ready && !was_refused(session->why))
@@ -284,7 +329,9 @@ static void link_published(struct session *session, const struct event *event)
 	link_up(link);
 	hub_count(session->hub, COUNTER_links_opened, 1);
 	session_say(session, EVENT_READY);
-	log_info("link up", TEXT("gateway", session->peer), LINK_FACT(link), TEXT("tls", session->tls),
+	log_info("link up", TEXT("gateway", session->peer), LINK_FACT(link),
+		 TEXT("generation", tls_tunnel_generation_name(tls_tunnel_generation(session))),
+		 TEXT("tls", session->tls),
 		 NUMBER("worker", session->hub->index));
 	if (atomic_fetch_add_explicit(&client->settings->links->ready_count, 1, memory_order_relaxed) == 0)
 		log_service(link, event);
@@ -299,17 +346,25 @@ static void link_published(struct session *session, const struct event *event)
 
 /* ---- what the gateway's users want ---- */
 
-/* The gateway wants a stream to something that we publish: by its published port, or, from servers of the
- * first generations, by the local one. */
-static const struct config_proxy *proxy_find(const struct config_client *config, uint16_t port)
+static const struct config_proxy *proxy_by(const struct config_client *config, uint16_t port, bool local)
 {
-	for (size_t i = 0; i < config->proxy_count; i++)
-		if (config->proxies[i].publish_port == port)
-			return &config->proxies[i];
-	for (size_t i = 0; i < config->proxy_count; i++)
-		if (config->proxies[i].local.port == port)
-			return &config->proxies[i];
+	for (size_t i = 0; i < config->proxy_count; i++) {
+		const struct config_proxy *proxy = &config->proxies[i];
+		if ((local ? proxy->local.port : proxy->publish_port) == port)
+			return proxy;
+	}
 	return NULL;
+}
+
+/* The gateway wants a stream to something that we publish: by its published port, or, from servers of the
+ * first generations, by the local one. Only 1.0 can be told from the others. */
+static const struct config_proxy *proxy_find(const struct channel *channel,
+					     const struct config_client *config)
+{
+	uint16_t port = channel->target.port;
+	bool local = tls_tunnel_generation(channel->session) == TUNNEL_10;
+	const struct config_proxy *proxy = proxy_by(config, port, local);
+	return proxy ? proxy : proxy_by(config, port, !local);
 }
 
 /* What the local service hears first: whose the connection is, and which port of the gateway it came to. The
@@ -331,7 +386,7 @@ static struct slice proxy_preface(const struct config_proxy *proxy, const struct
 static bool local_dial(struct client *client, struct pair *pair)
 {
 	const struct target *target = &pair->side[0]->target;
-	const struct config_proxy *proxy = proxy_find(client->settings->config, target->port);
+	const struct config_proxy *proxy = proxy_find(pair->side[0], client->settings->config);
 	uint8_t bytes[PROXY_HEADER_WRITE_MAX];
 	pair->tries++;
 	if (!proxy)
@@ -365,7 +420,7 @@ static bool link_refused(struct pair *pair, enum reason reason)
 		pair_retry_after(pair, config->local_retry_delay);
 		return true;
 	}
-	const struct config_proxy *proxy = proxy_find(config, pair->side[0]->target.port);
+	const struct config_proxy *proxy = proxy_find(pair->side[0], config);
 	char local[HOST_SIZE + 8] = "";
 	if (proxy)
 		snprintf(local, sizeof local, "%s:%u", proxy->local.host, proxy->local.port);

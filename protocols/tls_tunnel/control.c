@@ -12,6 +12,7 @@ void control_release(struct control *control)
 {
 	if (control->kept) {
 		json_wipe_text(json_object_get(json_object_get(control->kept, "params"), "auth_key"));
+		json_wipe_text(json_object_get(control->kept, "auth_key"));
 		json_decref(control->kept);
 	}
 	control->kept = NULL;
@@ -131,6 +132,21 @@ static enum status hear_authenticate(struct control *control, json_t *message, s
 	return STATUS_OK;
 }
 
+bool control_reserve(struct control *control, uint32_t count)
+{
+	control->publications = memory_acquire(control->memory, count * sizeof *control->publications);
+	control->publication_count = control->publications ? count : 0;
+	return control->publications;
+}
+
+void control_published(struct control *control, struct event *event)
+{
+	control->config = EXCHANGE_ASKED;
+	event->kind = EVENT_PUBLISH;
+	event->publications = control->publications;
+	event->publication_count = control->publication_count;
+}
+
 /* The original drops a session that names another type. */
 static bool is_known_type(const char *type)
 {
@@ -159,39 +175,39 @@ static bool read_publication(const json_t *item, bool visitor, struct publicatio
 			: port_of(item, "local_port", &publication->local_port));
 }
 
-static enum status hear_config(struct control *control, json_t *message, struct event *event,
-			       const char **fault)
+enum status control_read_config(struct control *control, const json_t *config, struct event *event,
+				const char **fault)
 {
-	const json_t *params = json_member_object(message, "params");
-	const json_t *lists[2] = {json_member_array(params, "proxies"),
-				  json_member_array(params, "visitors")};
-	if (control->login == EXCHANGE_NONE)
-		return fault_is(fault, "submit_config before authenticate");
-	if (control->config != EXCHANGE_NONE)
-		return fault_is(fault, "submit_config was sent twice");
-	if (!lists[0] || (!lists[1] && json_has(params, "visitors")))
-		return fault_is(fault, "submit_config without a list of proxies");
+	const json_t *lists[2] = {json_member_array(config, "proxies"),
+				  json_member_array(config, "visitors")};
+	if (!lists[0] || (!lists[1] && json_has(config, "visitors")))
+		return fault_is(fault, "a configuration without a list of proxies");
 	size_t count = json_array_size(lists[0]) + json_array_size(lists[1]);
 	if (json_array_size(lists[0]) > CONTROL_ITEMS_MAX || json_array_size(lists[1]) > CONTROL_ITEMS_MAX)
-		return fault_is(fault, "submit_config with too many entries");
-	if (count) {
-		control->publications =
-		    memory_acquire(control->memory, count * sizeof *control->publications);
-		if (!control->publications)
-			return fault_is(fault, "no memory for submit_config");
-		control->publication_count = (uint32_t)count;
-	}
+		return fault_is(fault, "a configuration with too many entries");
+	if (count && !control_reserve(control, (uint32_t)count))
+		return fault_is(fault, "no memory for a configuration");
 	struct publication *next = control->publications;
 	for (int visitor = 0; visitor < 2; visitor++)
 		for (size_t i = 0; i < json_array_size(lists[visitor]); i++)
 			if (!read_publication(json_array_get(lists[visitor], i), visitor, next++))
-				return fault_is(fault, "submit_config with an entry that is not valid");
-	control->config = EXCHANGE_ASKED;
-	control->config_id = json_incref(json_object_get(message, "id"));
-	event->kind = EVENT_PUBLISH;
-	event->publications = control->publications;
-	event->publication_count = control->publication_count;
+				return fault_is(fault, "a configuration with an entry that is not valid");
+	control_published(control, event);
 	return STATUS_OK;
+}
+
+static enum status hear_config(struct control *control, json_t *message, struct event *event,
+			       const char **fault)
+{
+	if (control->login == EXCHANGE_NONE)
+		return fault_is(fault, "submit_config before authenticate");
+	if (control->config != EXCHANGE_NONE)
+		return fault_is(fault, "submit_config was sent twice");
+	enum status status =
+	    control_read_config(control, json_member_object(message, "params"), event, fault);
+	if (status == STATUS_OK)
+		control->config_id = json_incref(json_object_get(message, "id"));
+	return status;
 }
 
 static enum status hear_request(struct control *control, json_t *message, const char *method,
@@ -214,8 +230,7 @@ static enum status hear_request(struct control *control, json_t *message, const 
 
 /* ---- what a client hears ---- */
 
-/* A list of strings as slices in control->refused. False: it is none, or there is no memory. */
-static bool read_refused(struct control *control, const json_t *list)
+bool control_read_refused(struct control *control, const json_t *list)
 {
 	size_t count = json_array_size(list);
 	if (!list || count > 2 * CONTROL_ITEMS_MAX)
@@ -269,7 +284,7 @@ static enum status hear_config_answer(struct control *control, const json_t *mes
 	const json_t *error = json_member_object(message, "error");
 	event->kind = EVENT_PUBLISHED;
 	if (result) {
-		if (!read_refused(control, json_member_array(result, "rejected_proxies")))
+		if (!control_read_refused(control, json_member_array(result, "rejected_proxies")))
 			return fault_is(fault, "an answer to submit_config without rejected_proxies");
 		control->config = EXCHANGE_DONE;
 		set_refused(control, event);
@@ -278,7 +293,7 @@ static enum status hear_config_answer(struct control *control, const json_t *mes
 	if (!error)
 		return fault_is(fault, "an answer to submit_config without result or error");
 	const json_t *list = json_member_array(json_member_object(error, "data"), "rejected_proxies");
-	if (list && !read_refused(control, list))
+	if (list && !control_read_refused(control, list))
 		return fault_is(fault, "an answer to submit_config with a list that is not valid");
 	control->config = EXCHANGE_NONE;
 	set_refused(control, event);
@@ -328,7 +343,7 @@ static enum status hear_exception(struct control *control, const json_t *message
 			      .delay_s = count_or_none(more, "retry_delay_secs")};
 	bool partial = note->kind == NOTE_PARTIAL;
 	const json_t *list = json_member_array(more, partial ? "rejected_items" : "rejected_proxies");
-	if (list && !read_refused(control, list))
+	if (list && !control_read_refused(control, list))
 		return fault_is(fault, "push_exception with a list that is not valid");
 	if (note->kind == NOTE_BIND_RETRY || note->kind == NOTE_BIND_FAILED) {
 		const char *cause =

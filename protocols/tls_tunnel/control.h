@@ -58,6 +58,16 @@ void control_encode(const struct control *control, const struct event *event, co
 /* It has left: what has been asked and answered. */
 void control_said(struct control *control, const struct event *event);
 
+/* ---- for other generations, which have the same lists in other messages ---- */
+/* {"proxies": [...], "visitors": [...]}: PUBLISH. */
+enum status control_read_config(struct control *control, const json_t *config, struct event *event,
+				const char **fault);
+/* Room for so many, to be filled and then published. False: no memory. */
+bool control_reserve(struct control *control, uint32_t count);
+void control_published(struct control *control, struct event *event);
+/* A list of strings as slices in control->refused. False: it is none, or there is no memory. */
+bool control_read_refused(struct control *control, const json_t *list);
+
 /* A random UUID, version 4. */
 void control_uuid(char uuid[CONTROL_UUID_SIZE], uint64_t *random);
 

@@ -4,47 +4,18 @@
  * A peer of the original reads the length and the text in two steps that it may lose its place between, so
  * both go in one frame; only what is larger than a first window is split.
  */
-#include "core/secret.h"
+#include "protocols/tls_tunnel/gather.h"
 #include "protocols/tls_tunnel/tunnel.h"
 
-enum { LENGTH_SIZE = 4, TEXT_FIRST = 1024 };
-
-static void text_release(struct buf **text)
-{
-	if (*text && (*text)->refs == 1)
-		secret_wipe((*text)->bytes, (*text)->used);
-	buf_unref(*text);
-	*text = NULL;
-}
+enum { LENGTH_SIZE = 4 };
 
 void line_fini(struct control_stream *line)
 {
-	text_release(&line->text);
-	text_release(&line->sending);
+	gather_release(&line->text);
+	gather_release(&line->sending);
 }
 
 /* ---- hearing ---- */
-
-/* Grows with what has arrived, never by what was announced. */
-static bool text_append(struct session *session, struct control_stream *line, struct slice bytes)
-{
-	struct buf *old = line->text;
-	size_t used = old ? old->used : 0;
-	if (!old || old->size - used < bytes.size) {
-		struct buf *text = buf_acquire(&session->hub->bufs,
-					       size_max(size_max(used * 2, used + bytes.size), TEXT_FIRST));
-		if (!text)
-			return false;
-		if (used)
-			memcpy(text->bytes, old->bytes, used);
-		text->used = (uint32_t)used;
-		text_release(&line->text);
-		line->text = text;
-	}
-	memcpy(line->text->bytes + used, bytes.at, bytes.size);
-	line->text->used += (uint32_t)bytes.size;
-	return true;
-}
 
 /* What a message means for the wire itself, before its event is delivered. False: there is nothing to
  * deliver. */
@@ -77,7 +48,7 @@ static enum status message_decode(struct session *session, struct tunnel *tunnel
 	const char *fault = NULL;
 	struct slice text = {line->text->bytes, line->text->used};
 	enum status status = control_decode(&tunnel->control, text, &event, &fault);
-	text_release(&line->text);
+	gather_release(&line->text);
 	line->length_used = 0;
 	if (status != STATUS_OK)
 		return tunnel_fault(session, tunnel, fault);
@@ -103,7 +74,7 @@ static enum status line_step(struct session *session, struct tunnel *tunnel, str
 	uint32_t size = get32(line->length);
 	size_t lacking = size - (line->text ? line->text->used : 0);
 	*taken = size_min(lacking, bytes.size);
-	if (!text_append(session, line, (struct slice){bytes.at, *taken})) {
+	if (!gather_add(&session->hub->bufs, &line->text, (struct slice){bytes.at, *taken})) {
 		session_end(session, REASON_MEMORY, "no memory for a control message", false);
 		return STATUS_IO;
 	}
@@ -216,7 +187,7 @@ static enum status say_large(struct session *session, struct control_stream *lin
 		line_said(line, size);
 		sending->start += (uint32_t)size;
 		if (sending->start == sending->used) {
-			text_release(&line->sending);
+			gather_release(&line->sending);
 			session_wake(session); /* another message may wait */
 		}
 	}

@@ -7,7 +7,7 @@
 #include "core/constant.h"
 #include "core/log.h"
 #include "protocols/tls_tunnel/inside.h"
-#include "protocols/tls_tunnel/wire.h"
+#include "protocols/tls_tunnel/legacy.h"
 
 struct link_state {
 	struct offering *offering;               /* from PUBLISH on */
@@ -21,6 +21,7 @@ struct link_state {
 	struct note note;                        /* what fill gave last */
 	struct publication about, *refused_about;
 	char note_text[OFFER_TEXT_SIZE];
+	char *refusal_text;                      /* of PUBLISH, in words that the wire must not change */
 	bool partial;                            /* some were refused, and that is still to be told */
 };
 
@@ -32,6 +33,8 @@ static struct link_state *state_of(const struct session *session) { return sessi
 static void link_start(struct session *session)
 {
 	struct gateway_settings *settings = gateway_of(session->service)->settings;
+	if (!settings->config->legacy)
+		tls_tunnel_refuse_legacy(session);
 	if (rate_shared_take(&settings->link_rate, session->hub->now))
 		return;
 	hub_count(session->hub, COUNTER_logins_limited, 1);
@@ -62,8 +65,11 @@ static void link_auth(struct session *session, const struct event *event)
 	state->verdict = known ? REASON_OK : REASON_AUTH;
 	char number[12];
 	snprintf(number, sizeof number, "%u", state->shown.link + 1);
+	enum tunnel_generation generation = tls_tunnel_generation(session);
 	if (known) {
 		log_info("logged in", TEXT("peer", session->peer),
+			 TEXT("generation", generation == TUNNEL_14 ? "1.4 or older"
+								    : tls_tunnel_generation_name(generation)),
 			 TEXT("identity", state->identity ? state->identity->name : "shared key"),
 			 TEXT("peer_is", state->shown.features & FEATURE_OURS ? "tunnel" : "stock"),
 			 TEXT("tls", session->tls), NUMBER("worker", session->hub->index),
@@ -96,6 +102,8 @@ static void refusals_free(struct link_state *state)
 	free(state->refused_texts);
 	free(state->refused);
 	free(state->refused_about);
+	free(state->refusal_text);
+	state->refusal_text = NULL;
 	state->refused_texts = NULL;
 	state->refused = NULL;
 	state->refused_about = NULL;
@@ -108,6 +116,19 @@ static void refusal_add(struct link_state *state, const char *first, const char 
 	char *text = state->refused_texts[state->refused_count].text;
 	snprintf(text, sizeof state->refused_texts->text, "%s%s%s", first, between, second);
 	state->refused[state->refused_count++] = slice_of(text);
+}
+
+static void refuse_in_words(struct session *session, const char *text)
+{
+	struct link_state *state = state_of(session);
+	state->refusal_text = strdup(text);
+	if (!state->refusal_text) {
+		session_end(session, REASON_MEMORY, NULL, false);
+		return;
+	}
+	state->verdict = REASON_FORBIDDEN;
+	text_copy(session->why_text, sizeof session->why_text, slice_of(text));
+	session_say(session, EVENT_PUBLISHED);
 }
 
 static void refuse_all(struct session *session, const char *what, const char *name)
@@ -148,6 +169,60 @@ static const char *fault_of(const struct session *session, const struct publicat
 	return NULL;
 }
 
+static uint16_t own_port(const struct gateway *gateway)
+{
+	uint16_t port = gateway->public.address.port;
+	return port ? port : gateway->settings->config->listen_addr.port;
+}
+
+/* The same for a client before 1.5, which hears one text. */
+static bool refuse_legacy(struct session *session, const struct event *event, uint32_t at)
+{
+	struct link_state *state = state_of(session);
+	const struct publication *one = &event->publications[at];
+	const struct config_identity *identity = state->identity;
+	char text[LEGACY_RULE_SIZE];
+	bool denied = identity && identity->port_count &&
+		      !port_ranges_have(identity->ports, identity->port_count, one->publish_port);
+	if (!legacy_rule(tls_tunnel_generation(session), event->publications, event->publication_count, at,
+			 own_port(gateway_of(session->service)), text)) {
+		if (!denied)
+			return false;
+		snprintf(text, sizeof text,
+			 "Proxy configuration validation failed: Proxy '%s': publish_port %u is not allowed",
+			 one->name, one->publish_port);
+	}
+	refuse_in_words(session, text);
+	return true;
+}
+
+static bool refuse_proxy(struct session *session, const struct event *event, uint32_t at)
+{
+	const struct publication *one = &event->publications[at];
+	if (tls_tunnel_generation(session) != TUNNEL_15)
+		return refuse_legacy(session, event, at);
+	const char *fault = fault_of(session, event->publications, event->publication_count, at);
+	if (!fault)
+		return false;
+	bool binding = strcmp(fault, "Duplicate binding") == 0;
+	char where[HOST_SIZE + 8];
+	snprintf(where, sizeof where, "%s:%u", one->publish_addr, one->publish_port);
+	refuse_all(session, fault, binding ? where : one->name);
+	return true;
+}
+
+/* 1.0 does not say where to listen: it is where the gateway does. */
+static void complete_offers(const struct session *session, struct offering *offering)
+{
+	const struct address *own = &gateway_of(session->service)->settings->config->listen_addr;
+	char host[ADDRESS_TEXT_SIZE];
+	if (!offering || tls_tunnel_generation(session) != TUNNEL_10)
+		return;
+	address_host(own, host);
+	for (uint32_t i = 0; i < offering->count; i++)
+		text_copy(offering->offers[i].addr, sizeof offering->offers[i].addr, slice_of(host));
+}
+
 static void link_publish(struct session *session, const struct event *event)
 {
 	struct link_state *state = state_of(session);
@@ -158,21 +233,13 @@ static void link_publish(struct session *session, const struct event *event)
 		refuse_all(session, "Too many proxies", "at most 1024");
 		return;
 	}
-	for (uint32_t i = 0; i < event->publication_count; i++) {
-		const struct publication *one = &event->publications[i];
-		const char *fault =
-		    one->visitor ? NULL : fault_of(session, event->publications, event->publication_count, i);
-		if (!fault)
-			continue;
-		bool binding = strcmp(fault, "Duplicate binding") == 0;
-		char where[HOST_SIZE + 8];
-		snprintf(where, sizeof where, "%s:%u", one->publish_addr, one->publish_port);
-		refuse_all(session, fault, binding ? where : one->name);
-		return;
-	}
+	for (uint32_t i = 0; i < event->publication_count; i++)
+		if (!event->publications[i].visitor && refuse_proxy(session, event, i))
+			return;
 	struct gateway *gateway = gateway_of(session->service);
 	state->offering =
 	    offering_create(gateway, session, &state->shown, event->publications, event->publication_count);
+	complete_offers(session, state->offering);
 	if (!state->offering || !claim_ask(state->offering))
 		session_end(session, REASON_MEMORY, NULL, false);
 }
@@ -315,6 +382,7 @@ static void link_fill(struct session *session, struct event *event)
 		break;
 	case EVENT_PUBLISHED:
 		event->reason = state->verdict;
+		event->text = slice_of(state->refusal_text ? state->refusal_text : "");
 		event->refused = state->refused;
 		event->refused_count = state->refused_count;
 		break;

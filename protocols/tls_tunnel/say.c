@@ -1,5 +1,5 @@
 /* protocols/tls_tunnel/say.c - what the wire says: events as frames, and debts; see tunnel.h. */
-#include "protocols/tls_tunnel/tunnel.h"
+#include "protocols/tls_tunnel/handshake.h"
 
 enum status tunnel_say_frame(struct writer *writer, enum yamux_type type, unsigned flags, uint32_t id,
 			     uint32_t length)
@@ -83,8 +83,7 @@ static enum status say_debts(struct session *session, struct tunnel *tunnel, str
 
 /* ---- events of the session ---- */
 
-/* What follows from a message that has been said. */
-static void message_said(struct session *session, struct tunnel *tunnel, const struct event *event)
+void tunnel_said(struct session *session, struct tunnel *tunnel, const struct event *event)
 {
 	struct instant now = session->hub->now;
 	switch (event->kind) {
@@ -111,13 +110,15 @@ static void message_said(struct session *session, struct tunnel *tunnel, const s
 static enum status say_message(struct session *session, struct tunnel *tunnel, const struct event *event,
 			       struct writer *writer)
 {
+	if (tunnel_is_legacy(tunnel))
+		return STATUS_OK; /* all that it hears of it was in the handshake */
 	if (event->kind == EVENT_NOTE && !event->note)
 		return STATUS_OK;				 /* the role has nothing to tell any more */
 	enum status status = say_pings(session, tunnel, writer); /* a Ping is the very first frame */
 	if (status == STATUS_OK)
 		status = line_encode(session, tunnel, event, writer);
 	if (status == STATUS_OK)
-		message_said(session, tunnel, event);
+		tunnel_said(session, tunnel, event);
 	return status;
 }
 
@@ -179,6 +180,11 @@ static enum status encode_channel(struct session *session, struct tunnel *tunnel
 				  struct writer *writer)
 {
 	struct channel *channel = event->channel;
+	if (stream_of(channel)->port_owed && event->kind != EVENT_RESET && event->kind != EVENT_CREDIT) {
+		enum status status = stream_say_port(channel, writer);
+		if (status != STATUS_OK)
+			return status;
+	}
 	switch (event->kind) {
 	case EVENT_DATA:
 		return say_data(channel, event, writer);
@@ -205,6 +211,8 @@ enum status tunnel_encode(struct session *session, void *state, const struct eve
 			  struct writer *writer)
 {
 	struct tunnel *tunnel = state;
+	if (tunnel->phase != PHASE_YAMUX)
+		return handshake_encode(session, tunnel, event, writer);
 	if (event->channel)
 		return encode_channel(session, tunnel, event, writer);
 	switch (event->kind) {

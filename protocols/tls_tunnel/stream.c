@@ -5,9 +5,12 @@
  * to be dialled is a name too: forward_name.h. Where both ends have shown `source`, either header goes on
  * with u8 family (0: not known, 4, 6) and, unless that is 0, the user's address of 4 or 16 bytes and u16
  * port. Its bytes count for the windows.
+ * Gateways before 1.5 do not tell the owner of a proxy which one a visitor wants: the first two bytes of the
+ * visitor's are taken for it. So our client writes the port there, and our gateway, which tells the owner
+ * itself, swallows it (legacy.h: visitor_ports).
  */
 #include "protocols/tls_tunnel/forward_name.h"
-#include "protocols/tls_tunnel/tunnel.h"
+#include "protocols/tls_tunnel/handshake.h"
 
 enum { NAME_MAX_SIZE = 255, PORT_SIZE = 2, SIZE_SIZE = 2, VERDICT_SIZE = 1, REFUSAL_TEXT_MAX = 4096 };
 
@@ -134,6 +137,9 @@ static enum status hear_verdict(struct session *session, struct tunnel *tunnel, 
 	if (at == 0 && byte == 1) {
 		*over = true;
 		stream->dialogue = DIALOGUE_NONE;
+		stream->port_owed = tunnel_is_legacy(tunnel) && channel->target.published;
+		if (stream->port_owed)
+			channel_owes(channel);
 		return session_deliver(session, &event);
 	}
 	if (at == 0)
@@ -159,10 +165,25 @@ static enum status hear_verdict(struct session *session, struct tunnel *tunnel, 
 	return session_deliver(session, &event);
 }
 
+static void expect_port(struct channel *channel)
+{
+	stream_of(channel)->dialogue = DIALOGUE_PORT;
+	stream_of(channel)->used = 0;
+}
+
+static void swallow(struct channel *channel, bool *over)
+{
+	struct stream *stream = stream_of(channel);
+	*over = ++stream->used == PORT_SIZE;
+	if (*over)
+		stream->dialogue = DIALOGUE_NONE;
+}
+
 enum status stream_decode(struct session *session, struct tunnel *tunnel, struct channel *channel,
 			  struct slice bytes, size_t *taken)
 {
-	bool verdict = stream_of(channel)->dialogue == DIALOGUE_VERDICT, over = false;
+	enum dialogue dialogue = stream_of(channel)->dialogue;
+	bool over = false;
 	enum status status = STATUS_OK;
 	*taken = 0;
 	while (!over && *taken < bytes.size && status == STATUS_OK) {
@@ -170,13 +191,17 @@ enum status stream_decode(struct session *session, struct tunnel *tunnel, struct
 		if (!channel_heard(channel, 1))
 			return tunnel_fault(session, tunnel, "sent more data than its window allows");
 		channel_ate(channel, 1);
-		if (verdict)
+		if (dialogue == DIALOGUE_PORT)
+			swallow(channel, &over);
+		else if (dialogue == DIALOGUE_VERDICT)
 			status = hear_verdict(session, tunnel, channel, byte, &over);
 		else if (session->client)
 			status = hear_port(session, tunnel, channel, byte, &over);
 		else
 			status = hear_name(session, tunnel, channel, byte, &over);
 	}
+	if (over && dialogue == DIALOGUE_HEADER && tunnel->legacy.visitor_ports && channel->target.published)
+		expect_port(channel);
 	return status;
 }
 
@@ -257,11 +282,15 @@ enum status stream_encode_open(struct session *session, struct tunnel *tunnel, c
 	uint16_t port = event->target->port;
 	if (!tunnel->open_now)
 		return STATUS_MORE;
-	if (session->client && !make_name(text, &port, event->target)) {
-		channel_opened(channel, REASON_NAME, slice_of("too long for the gateway"));
+	if (session->client && tunnel->legacy.generation == TUNNEL_10) {
+		channel_opened(channel, REASON_FORBIDDEN, slice_of("a gateway 1.0 has no visitors"));
 		return STATUS_MORE;              /* the channel is gone */
 	}
-	if (tunnel->next_id < 2 || tunnel->next_id > UINT32_MAX - 2) {
+	if (session->client && !make_name(text, &port, event->target)) {
+		channel_opened(channel, REASON_NAME, slice_of("too long for the gateway"));
+		return STATUS_MORE;
+	}
+	if (tunnel->next_id > UINT32_MAX - 2) {
 		session_end(session, REASON_LIMIT, "all stream ids have been used", true);
 		return STATUS_MORE;
 	}
@@ -278,7 +307,7 @@ enum status stream_encode_open(struct session *session, struct tunnel *tunnel, c
 		memcpy(at + SIZE_SIZE, name.at, name.size);
 		at += SIZE_SIZE + name.size;
 	}
-	put16(at, port);
+	put16(at, session->client ? port : handshake_port(tunnel, port));
 	if (tells)
 		put_source(at + PORT_SIZE, &event->target->source);
 	enum status status = writer_end(writer);
@@ -326,5 +355,22 @@ enum status stream_encode_opened(const struct event *event, struct writer *write
 		stream->verdict = false;
 		channel->credit -= size;
 	}
+	return STATUS_OK;
+}
+
+enum status stream_say_port(struct channel *channel, struct writer *writer)
+{
+	struct stream *stream = stream_of(channel);
+	if (channel->credit < PORT_SIZE)
+		return STATUS_MORE;
+	writer_begin(writer, CHUNK_BINARY);
+	yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, 0, stream->id, PORT_SIZE);
+	writer_cut(writer);
+	put16(writer_room(writer, PORT_SIZE), channel->target.port);
+	enum status status = writer_end(writer);
+	if (status != STATUS_OK)
+		return status;
+	stream->port_owed = false;
+	channel->credit -= PORT_SIZE;
 	return STATUS_OK;
 }

@@ -1,8 +1,9 @@
 /* protocols/tls_tunnel/tunnel.h - the private state of the wire, and what its files call of one another.
  *
  * wire.c hears frames and the clock, say.c says events and debts, stream.c the dialogue at the start of a
- * stream, control_stream.c the stream that carries messages, control.c the messages themselves. Debts are
- * flags, one each; refusals are a ring of REFUSALS_MAX ids, which then remembers whom it has answered.
+ * stream, control_stream.c the stream that carries messages, control.c the messages themselves; handshake.c
+ * is what comes before yamux in generations before 1.5, legacy.c its bytes. Debts are flags, one each;
+ * refusals are a ring of REFUSALS_MAX ids, which then remembers whom it has answered.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_TUNNEL_H
 #define PROTOCOLS_TLS_TUNNEL_TUNNEL_H
@@ -11,9 +12,29 @@
 #include "core/writer.h"
 #include "protocols/codecs/yamux.h"
 #include "protocols/tls_tunnel/control.h"
+#include "protocols/tls_tunnel/legacy.h"
 #include "protocols/tls_tunnel/wire.h"
 
-enum { PING_S = 30, HEARTBEAT_S = 30, SILENT_S = 90, ANSWER_S = 10, HEADER_S = 30, READY_S = 1 };
+enum {
+	PING_S = 30,
+	HEARTBEAT_S = 30,
+	SILENT_S = 90,
+	ANSWER_S = 10,
+	HEADER_S = 30,
+	READY_S = 1,
+	CONFIG_S = 120, /* from the login of a legacy client to the whole of what it publishes */
+};
+
+enum phase {
+	PHASE_FIRST, /* server: LEGACY_FIRST_SIZE bytes will tell which it is */
+	PHASE_LEGACY,
+	PHASE_YAMUX,
+};
+
+/* 1.0, 1.1: streams to that client are named by the local port. */
+struct port_map {
+	uint16_t publish, local;
+};
 
 /* Each message is a length of 4 bytes and its text. Its windows are the wire's own: it is no channel of core.
  */
@@ -29,7 +50,13 @@ struct control_stream {
 };
 
 struct tunnel {
-	struct control_stream line;
+	enum phase phase;
+	bool legacy_refused;		 /* server: the configuration wants 1.5 only */
+	enum tunnel_generation shown;	 /* what the peer has turned out to be */
+	struct legacy legacy;
+	struct port_map *ports;
+	uint32_t port_count;
+	struct control_stream line; /* of 1.5 */
 	struct control control;
 	struct yamux_reader reader;
 	struct yamux_header frame;  /* being read */
@@ -53,7 +80,12 @@ struct tunnel {
 	struct instant ping_at, heartbeat_at, answer_at, open_at, header_at;
 };
 
-enum dialogue { DIALOGUE_NONE, DIALOGUE_HEADER, DIALOGUE_VERDICT };
+enum dialogue {
+	DIALOGUE_NONE,
+	DIALOGUE_HEADER,
+	DIALOGUE_VERDICT,
+	DIALOGUE_PORT, /* server: the port that such a client writes in front of its visitor's bytes */
+};
 
 /* What the wire keeps for each channel. */
 struct stream {
@@ -61,6 +93,7 @@ struct stream {
 	uint8_t dialogue;
 	bool ack_owed;
 	bool verdict; /* the peer waits for 01 or 00 */
+	bool port_owed; /* client: the port goes in front of everything: DIALOGUE_PORT */
 	bool fin_said, fin_heard;
 	bool starved;	      /* it was without credit at the last look */
 	uint16_t used, size;  /* bytes of the dialogue so far; of its name or text, as announced */
@@ -82,9 +115,17 @@ void tunnel_learn_peer(struct session *session, const struct tunnel *tunnel);
 /* After one of the instants was set. */
 void tunnel_tick_at_next(struct session *session, const struct tunnel *tunnel);
 
+/* Before 1.5: yamux has no control stream. */
+static inline bool tunnel_is_legacy(const struct tunnel *tunnel)
+{
+	return tunnel->legacy.generation != TUNNEL_UNKNOWN;
+}
+
 /* ---- say.c ---- */
 enum status tunnel_encode(struct session *session, void *state, const struct event *event,
 			  struct writer *writer);
+/* What follows from an event of the session that has been said. */
+void tunnel_said(struct session *session, struct tunnel *tunnel, const struct event *event);
 /* One frame without a body as a message of its own. */
 enum status tunnel_say_frame(struct writer *writer, enum yamux_type type, unsigned flags, uint32_t id,
 			     uint32_t length);
@@ -104,6 +145,8 @@ enum status stream_decode(struct session *session, struct tunnel *tunnel, struct
 enum status stream_encode_open(struct session *session, struct tunnel *tunnel, const struct event *event,
 			       struct writer *writer);
 enum status stream_encode_opened(const struct event *event, struct writer *writer);
+/* The port that is owed, if it is. */
+enum status stream_say_port(struct channel *channel, struct writer *writer);
 /* Looks for streams that a peer of the original has ended and forgotten: nothing will ever be granted there.
  * Two looks without credit, and the stream is reset. */
 void streams_unstick(struct session *session, struct tunnel *tunnel);

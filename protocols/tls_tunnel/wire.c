@@ -1,5 +1,5 @@
 /* protocols/tls_tunnel/wire.c - frames heard, the clock, and the table; see wire.h and tunnel.h. */
-#include "protocols/tls_tunnel/tunnel.h"
+#include "protocols/tls_tunnel/handshake.h"
 
 /* ---- refusals without a channel ---- */
 
@@ -144,7 +144,7 @@ static enum status begin_stream_frame(struct session *session, struct tunnel *tu
 	if (fault)
 		return tunnel_fault(session, tunnel, fault);
 	bool ignored = syn && frame->flags & YAMUX_RST; /* opened and reset at once */
-	if (syn && !ignored && !session->client && !tunnel->line.open)
+	if (syn && !ignored && !session->client && !tunnel->line.open && !tunnel_is_legacy(tunnel))
 		open_line(session, tunnel);
 	if (is_line(tunnel))
 		return begin_line_frame(session, tunnel);
@@ -194,11 +194,36 @@ static enum status hear_goaway(struct session *session, const struct yamux_heade
 	return session_deliver(session, &event);
 }
 
-/* A server of an older generation reads our Ping as the length of a key and answers 00, u16 length, text. */
+/* A gateway of 1.1 to 1.4.1 reads our Ping as the size of a key: 00, u16 size, "Authentication key too ...".
+ * Nothing else is taken for it. */
 static bool is_old_answer(const struct session *session, const struct yamux_header *frame)
 {
+	static const uint8_t answer[] = "\0\0\x2c" "Authentic";
 	return session->client && frame->version == 0 && frame->type == YAMUX_DATA &&
-	       frame->flags > YAMUX_FLAGS_KNOWN;
+	       frame->flags == get16(answer + 2) && frame->id == get32(answer + 4) &&
+	       frame->length == get32(answer + 8);
+}
+
+/* What the first frame shows of its sender. */
+static const char *hear_first(struct session *session, struct tunnel *tunnel, const char *fault)
+{
+	tunnel->heard = true;
+	if (tunnel_is_legacy(tunnel)) {
+		tunnel->open_now = tunnel->open_now || !fault; /* it has gone over to yamux */
+		session_wake(session);
+		return fault;
+	}
+	if (is_old_answer(session, &tunnel->frame)) {
+		tunnel->shown = TUNNEL_14;
+		return "this gateway speaks TLS Tunnel 1.4 or older";
+	}
+	if (!fault)
+		tunnel->shown = TUNNEL_15;
+	if (!session->client) { /* the first frame of a client is answered with a Ping */
+		tunnel->ping_owed = true;
+		session_owes(session);
+	}
+	return fault;
 }
 
 static enum status begin_frame(struct session *session, struct tunnel *tunnel)
@@ -206,16 +231,8 @@ static enum status begin_frame(struct session *session, struct tunnel *tunnel)
 	const struct yamux_header *frame = &tunnel->frame;
 	const char *fault = yamux_fault(frame);
 	tunnel->left = 0;
-	if (!tunnel->heard) {
-		tunnel->heard = true;
-		if (is_old_answer(session, frame))
-			fault = "this gateway speaks TLS Tunnel generation 1.4 or older, which this version "
-				"does not";
-		if (!session->client) { /* the first frame of a client is answered with a Ping */
-			tunnel->ping_owed = true;
-			session_owes(session);
-		}
-	}
+	if (!tunnel->heard)
+		fault = hear_first(session, tunnel, fault);
 	if (fault)
 		return tunnel_fault(session, tunnel, fault);
 	if (frame->type == YAMUX_PING)
@@ -298,7 +315,9 @@ static enum status end_frame(struct session *session, struct tunnel *tunnel)
 	struct channel *channel = session_find(session, &frame->id, sizeof frame->id);
 	if (!channel)
 		return STATUS_OK;
-	if (stream_of(channel)->dialogue != DIALOGUE_NONE && !channel->in_done)
+	bool talks = stream_of(channel)->dialogue == DIALOGUE_HEADER ||
+		     stream_of(channel)->dialogue == DIALOGUE_VERDICT;
+	if (talks && !channel->in_done)
 		return end_dialogue(session, tunnel, channel);
 	stream_of(channel)->fin_heard = true;
 	struct event event = {.kind = EVENT_EOF, .channel = channel};
@@ -347,8 +366,10 @@ static enum status tunnel_decode(struct session *session, void *state, const str
 		control_release(&tunnel->control);
 	if (chunk->kind != CHUNK_BYTES && chunk->kind != CHUNK_BINARY)
 		bytes.size = 0;
-	while (bytes.size && status == STATUS_OK && !session->slot_full && session->state == SESSION_OPEN)
-		status = hear_step(session, tunnel, chunk, &bytes);
+	while (bytes.size && status == STATUS_OK && !session->slot_full && !session->held &&
+	       session->state == SESSION_OPEN)
+		status = tunnel->phase == PHASE_YAMUX ? hear_step(session, tunnel, chunk, &bytes)
+						      : handshake_decode(session, tunnel, &bytes);
 	*consumed = chunk->piece.bytes.size - bytes.size;
 	return status;
 }
@@ -403,8 +424,9 @@ static struct instant tunnel_tick(struct session *session, void *state, struct i
 	if (is_due(tunnel->answer_at, now)) {
 		bool login = tunnel->control.login == EXCHANGE_ASKED;
 		session_end(session, REASON_TIMEOUT,
-			    login ? "no answer to authenticate for 10 s"
-				  : "no answer to submit_config for 10 s",
+			    !session->client ? "did not say for 120 s what it publishes"
+			    : login	     ? "no answer to authenticate for 10 s"
+					     : "no answer to submit_config for 10 s",
 			    false);
 		return INSTANT_NEVER;
 	}
@@ -424,7 +446,9 @@ static struct instant tunnel_tick(struct session *session, void *state, struct i
 static enum status tunnel_start(struct session *session, void *state)
 {
 	struct tunnel *tunnel = state;
-	tunnel->next_id = session->client ? 3 : 2;
+	bool legacy = tunnel_is_legacy(tunnel);
+	tunnel->phase = !session->client ? PHASE_FIRST : legacy ? PHASE_LEGACY : PHASE_YAMUX;
+	tunnel->next_id = !session->client ? 2 : legacy ? 1 : 3;
 	tunnel->line.id = session->client;
 	tunnel->line.credit = tunnel->line.granted = YAMUX_WINDOW;
 	control_init(&tunnel->control, session->client, &session->hub->memory);
@@ -445,6 +469,7 @@ static void tunnel_stop(struct session *session, void *state)
 	if (!tunnel->control.memory)
 		return; /* it never started */
 	line_fini(&tunnel->line);
+	handshake_fini(tunnel);
 	control_fini(&tunnel->control);
 }
 
@@ -465,6 +490,29 @@ static struct tunnel *tunnel_of(const struct session *session)
 {
 	check(session->wire == &wire_tls_tunnel);
 	return session->wire_state;
+}
+
+void tls_tunnel_speak(struct session *session, enum tunnel_generation generation)
+{
+	check(session->client && session->state == SESSION_STARTING && generation != TUNNEL_UNKNOWN);
+	tunnel_of(session)->legacy.generation = generation == TUNNEL_15 ? TUNNEL_UNKNOWN : generation;
+}
+
+void tls_tunnel_refuse_legacy(struct session *session) { tunnel_of(session)->legacy_refused = true; }
+
+enum tunnel_generation tls_tunnel_generation(const struct session *session)
+{
+	return tunnel_of(session)->shown;
+}
+
+const char *tls_tunnel_generation_name(enum tunnel_generation generation)
+{
+	static const char *const names[] = {[TUNNEL_UNKNOWN] = "",
+					    [TUNNEL_15] = "1.5",
+					    [TUNNEL_14] = "1.4",
+					    [TUNNEL_14Y] = "1.4.y",
+					    [TUNNEL_10] = "1.0"};
+	return names[generation];
 }
 
 uint32_t tls_tunnel_features(const struct session *session)

@@ -1,4 +1,5 @@
-/* protocols/tls_tunnel/wire.h - TLS Tunnel, generation 1.5, as a wire: yamux with a JSON-RPC control stream.
+/* protocols/tls_tunnel/wire.h - TLS Tunnel as a wire: yamux, in generation 1.5 with a JSON-RPC control
+ * stream, before that with a handshake in front (legacy.h), which gives the same events.
  *
  * session->client: the yamux client (odd ids, 1 = control), opens visitor streams; else the yamux server
  * (even ids), opens proxy streams. Sources: RFC-less; the byte facts are of TLS Tunnel 1.5.1 and of both
@@ -23,6 +24,9 @@ enum tunnel_generation {
 	TUNNEL_14Y,      /* JSON messages, then yamux: the branch 1.4.y */
 	TUNNEL_10,       /* raw key, binary configuration, then yamux: 1.0 */
 };
+const char *tls_tunnel_generation_name(enum tunnel_generation generation); /* "1.5"; UNKNOWN: "" */
+/* Server, by role.start: clients before 1.5 are closed without an answer. */
+void tls_tunnel_refuse_legacy(struct session *session);
 /* Client, before session_open: how it begins. Without a call: 1.5. */
 void tls_tunnel_speak(struct session *session, enum tunnel_generation generation);
 /* Server: what the client speaks. Client: what the gateway has shown to be; UNKNOWN: it has said nothing; 14:

@@ -20,7 +20,7 @@ static struct gateway_detector gateway_of(uint8_t choice)
 	return (struct gateway_detector){
 	    .detector = {gateway_detect}, .tls_tunnel_wire = choice & 8 ? NULL : &wire,
 	    .tls_tunnel_role = &role,
-	    .transports = choice & 7, .legacy = choice & 16, .clear = choice & 32, .own = choice & 64,
+	    .transports = choice & 7, .clear = choice & 32, .own = choice & 64,
 	    .http_wire = &wire_http, .not_found_role = &role_http_not_found,
 	    .forbidden_role = &role_http_forbidden, .linksocks = choice & 128 ? NULL : &settings,
 	    .linksocks_wire = &wire_linksocks, .linksocks_role = &role_linksocks_link,

@@ -43,7 +43,7 @@ static const struct gateway_detector both = {.detector = {gateway_detect},
 static const struct gateway_detector own = {
 	.detector = {gateway_detect}, .own = true, HTTP_SIDE, LINKSOCKS_SIDE};
 
-enum verdict { TUNNEL, OLD, NOT_FOUND, H2, SOCKS, NONE, INNER_TLS };
+enum verdict { TUNNEL, NOT_FOUND, H2, SOCKS, NONE, INNER_TLS };
 
 struct vector {
 	const char *bytes;
@@ -58,17 +58,17 @@ struct vector {
 	}
 
 static const struct vector vectors[] = {
-    VECTOR("\x00\x02\x00\x01\x00\x00\x00\x00\xde\xad\xbe\xef", TUNNEL, 2), /* Ping: 1.5 and ours */
-    VECTOR("\x00\x01\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00", TUNNEL, 2), /* Go opens */
-    VECTOR("\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x04", TUNNEL, 4), /* Data SYN */
-    VECTOR("\x00\x00\x00\x0f\x00\x00\x00\x01\x00\x00\x00\x04", TUNNEL, 4),
+    VECTOR("\x00\x02\x00\x01\x00\x00\x00\x00\xde\xad\xbe\xef", TUNNEL, 1), /* Ping: 1.5 and ours */
+    VECTOR("\x00\x01\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00", TUNNEL, 1), /* Go opens */
+    VECTOR("\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x04", TUNNEL, 1), /* Data SYN */
+    VECTOR("\x00\x00\x00\x0f\x00\x00\x00\x01\x00\x00\x00\x04", TUNNEL, 1),
     VECTOR("\x00\x00\x00\x10"
 	   "0123456789abcdef",
-	   OLD, 4),
+	   TUNNEL, 1),
     VECTOR("\x00\x00\x04\x00"
 	   "0123456789abcdef",
-	   OLD, 4),
-    VECTOR("\x00\x00\x00\x1f{\"auth_key\"", OLD, 4),
+	   TUNNEL, 1),
+    VECTOR("\x00\x00\x00\x1f{\"auth_key\"", TUNNEL, 1),
     VECTOR("GET / HTTP/1.1\r\nHost: a\r\n\r\n", NOT_FOUND, 27),
     VECTOR("POST /x HTTP/1.1\r\nHost: a\r\n\r\nabc\r\n\r\n", NOT_FOUND, 29),
     VECTOR("CONNECT a:1 HTTP/1.1\r\n\r\n", NOT_FOUND, 24),
@@ -103,7 +103,7 @@ static enum status ask(const char *alpn, const void *bytes, size_t size, struct 
 
 static void assert_verdict(enum verdict verdict, enum status status, const struct detect_answer *answer)
 {
-	static const char *const words[] = {"", "1.4", "", "HTTP/2", "SOCKS5", "not a protocol",
+	static const char *const words[] = {"", "", "HTTP/2", "SOCKS5", "not a protocol",
 					    "TLS where none"};
 	if (verdict == TUNNEL || verdict == NOT_FOUND) {
 		bool tunnel = verdict == TUNNEL;
@@ -463,11 +463,9 @@ static void behind_a_proxy(void **state)
 
 static void older_generations(void **state)
 {
-	struct gateway_detector old = gateway;
 	struct detect_answer answer;
-	old.legacy = true;
-	assert_verdict(TUNNEL, ask_of(&old, NULL, "\0\0\0\x10", 4, &answer), &answer);
-	assert_verdict(TUNNEL, ask_of(&old, NULL, "\0", 1, &answer), &answer);
+	assert_verdict(TUNNEL, ask_of(&gateway, NULL, "\0\0\0\x10", 4, &answer), &answer);
+	assert_verdict(TUNNEL, ask_of(&gateway, NULL, "\0", 1, &answer), &answer);
 }
 
 static void sources(void **state)

@@ -10,7 +10,7 @@
 
 #include "core/log.h"
 #include "protocols/codecs/yamux.h"
-#include "tests/unit/wire_world.h"
+#include "tests/unit/wire_lines.h"
 
 static const char json_a[] =
     "{\"jsonrpc\":\"2.0\",\"method\":\"authenticate\",\"params\":{\"auth_key\":\"0123456789abcdef\","
@@ -38,73 +38,6 @@ static const struct publication mysql = {.name = "mysql",
 					 .visitor = true,
 					 .bind_addr = "127.0.0.1",
 					 .bind_port = 3306};
-
-/* The end under test: the other one is written here by hand. */
-static int us;
-
-/* "00 02 ?? ..." and text in quotes ('...') to bytes; wild[i] where two question marks stood. */
-static size_t parse(const char *line, uint8_t *bytes, bool *wild)
-{
-	size_t size = 0;
-	while (*line) {
-		if (*line == ' ') {
-			line++;
-		} else if (*line == '\'') {
-			for (line++; *line != '\''; line++)
-				bytes[size++] = (uint8_t)*line;
-			line++;
-		} else {
-			unsigned byte = 0;
-			wild[size] = *line == '?';
-			if (!wild[size])
-				assert_int_equal(sscanf(line, "%2x", &byte), 1);
-			bytes[size++] = (uint8_t)byte;
-			line += 2;
-		}
-	}
-	return size;
-}
-
-static uint8_t scratch[1 << 20];
-static bool wild[1 << 20];
-
-static void hear(const char *line)
-{
-	struct bytes bytes = {0};
-	memset(wild, 0, sizeof wild);
-	size_t size = parse(line, scratch, wild);
-	bytes_add(&bytes, scratch, size);
-	for (int i = 0; i < 1000 && bytes.size && world.link[us]; i++) {
-		world_feed(world.link[us], &bytes);
-		world_turn(false);
-	}
-	free(bytes.at);
-	world_turns(2, false);
-}
-
-/* All that was said since the last time. */
-static void expect(const char *line)
-{
-	struct bytes *said = &world.said[us];
-	world_turns(2, false);
-	memset(wild, 0, sizeof wild);
-	size_t size = parse(line, scratch, wild);
-	for (size_t i = 0; i < said->size && i < size; i++)
-		if (!wild[i] && said->at[i] != scratch[i])
-			fail_msg("byte %zu of %zu is %02x and not %02x\nexpected %s", i, said->size,
-				 said->at[i], scratch[i], line);
-	if (said->size != size)
-		fail_msg("said %zu bytes and not %zu\nexpected %s", said->size, size, line);
-	said->size = 0;
-}
-
-static void expect_heard(const char *lines)
-{
-	struct script *script = &world.script[us];
-	assert_string_equal(script->heard, lines);
-	script->heard_size = 0;
-	script->heard[0] = 0;
-}
 
 /* One line: a header of 12 bytes as text, the message's length, the message in quotes. */
 static const char *message(const char *header, const char *json)
