@@ -43,7 +43,8 @@ struct opening {
 struct carrier {
 	const char *name;
 	bool has_head;                  /* a HEAD chunk comes first */
-	bool keeps_parts;               /* writer_cut ends a frame of its own */
+	bool keeps_parts;               /* it never says two units in one frame: writer_cut */
+	size_t overhead;                /* bytes that frames add to a message: it is made so much smaller */
 	size_t state_size;              /* bytes, zeroed, inside the session */
 	size_t frame_room; /* bytes that writer_begin keeps free in front of a message for seal */
 	/* The stream is there, before the wire starts; see session_carrier_waits. NULL: nothing to begin. */

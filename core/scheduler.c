@@ -213,7 +213,7 @@ static enum status say_data(struct session *session, struct writer *writer, stru
 		return say_datagram(session, writer, channel);
 	struct piece pieces[GATHER_PIECES];
 	struct event event = {.kind = EVENT_DATA, .channel = channel, .pieces = pieces};
-	size_t max = session->wire->chunk_max;
+	size_t max = session->wire->chunk_max - session->carrier->overhead;
 	if (channel->traits & TRAIT_CREDIT && channel->credit < max)
 		max = (size_t)channel->credit;
 	event.size = channel_gather(channel, pieces, &event.piece_count, GATHER_PIECES, max);

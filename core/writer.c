@@ -89,7 +89,7 @@ uint8_t *writer_room(struct writer *writer, size_t size)
 	} else {
 		if (!(part = next_part(writer)))
 			return nowhere;
-		*part = (struct part){.piece = {buf_ref(writer->slab), {at, size}}};
+		*part = (struct part){.piece = {buf_ref(writer->slab), {at, size}}, .cut = writer->cut};
 	}
 	writer->cut = false;
 	writer->slab->used += (uint32_t)size;
@@ -134,7 +134,8 @@ void writer_piece(struct writer *writer, struct piece piece)
 	struct part *part = next_part(writer);
 	if (!part)
 		return;
-	*part = (struct part){.piece = {buf_ref(piece.buf), piece.bytes}};
+	*part = (struct part){.piece = {buf_ref(piece.buf), piece.bytes}, .cut = writer->cut};
+	writer->cut = false;
 	writer->bytes += piece.bytes.size;
 }
 

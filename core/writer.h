@@ -20,6 +20,7 @@ enum {
 struct part {
 	struct piece piece;
 	bool last;               /* the last part of its message */
+	bool cut;                /* it begins a unit: see writer_cut */
 };
 
 struct writer {
@@ -54,8 +55,8 @@ void writer_begin_head(struct writer *writer, const struct head *head);
 uint8_t *writer_room(struct writer *writer, size_t size);
 /* Gives back the end of the last room. */
 void writer_shrink(struct writer *writer, size_t unused);
-/* What follows is another unit of the wire's (a header ends here): carriers that keep parts make a frame of
- * each. */
+/* What follows is another unit of the wire's (a header ends here): carriers that keep parts never have two
+ * units in one frame. */
 void writer_cut(struct writer *writer);
 void writer_copy(struct writer *writer, struct slice bytes);      /* any size */
 void writer_piece(struct writer *writer, struct piece piece);     /* a reference; a small one is copied */

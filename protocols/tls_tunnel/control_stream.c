@@ -124,9 +124,10 @@ static enum status say_whole(struct session *session, struct control_stream *lin
 	if (line->credit < size)
 		return STATUS_MORE;
 	writer_begin(writer, CHUNK_BINARY);
-	uint8_t *at = writer_room(writer, YAMUX_HEADER_SIZE + LENGTH_SIZE);
-	yamux_encode(at, YAMUX_DATA, line_flags(session, line), line->id, size);
-	put32(at + YAMUX_HEADER_SIZE, text->used);
+	yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, line_flags(session, line), line->id,
+		     size);
+	writer_cut(writer);
+	put32(writer_room(writer, LENGTH_SIZE), text->used);
 	writer_piece(writer, (struct piece){text, {text->bytes, text->used}});
 	enum status status = writer_end(writer);
 	if (status == STATUS_OK)
@@ -180,6 +181,7 @@ static enum status say_large(struct session *session, struct control_stream *lin
 		writer_begin(writer, CHUNK_BINARY);
 		yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, line_flags(session, line),
 			     line->id, (uint32_t)size);
+		writer_cut(writer);
 		writer_piece(writer, (struct piece){sending, {sending->bytes + sending->start, size}});
 		enum status status = writer_end(writer);
 		if (status != STATUS_OK)

@@ -147,6 +147,7 @@ static enum status say_data(struct channel *channel, const struct event *event, 
 	writer_begin(writer, CHUNK_BINARY);
 	yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, stream_flags(stream), stream->id,
 		     (uint32_t)event->size);
+	writer_cut(writer);
 	writer_pieces(writer, event->pieces, event->piece_count);
 	enum status status = writer_end(writer);
 	if (status == STATUS_OK)

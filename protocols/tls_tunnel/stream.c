@@ -299,9 +299,10 @@ enum status stream_encode_open(struct session *session, struct tunnel *tunnel, c
 	size_t size = (session->client ? SIZE_SIZE + name.size : 0) + PORT_SIZE;
 	size += tells ? source_size(&event->target->source) : 0;
 	writer_begin(writer, CHUNK_BINARY);
-	uint8_t *at = writer_room(writer, YAMUX_HEADER_SIZE + size);
-	yamux_encode(at, YAMUX_DATA, YAMUX_SYN, tunnel->next_id, (uint32_t)size);
-	at += YAMUX_HEADER_SIZE;
+	yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, YAMUX_SYN, tunnel->next_id,
+		     (uint32_t)size);
+	writer_cut(writer);
+	uint8_t *at = writer_room(writer, size);
 	if (session->client) {
 		put16(at, (uint16_t)name.size);
 		memcpy(at + SIZE_SIZE, name.at, name.size);
@@ -337,13 +338,16 @@ enum status stream_encode_opened(const struct event *event, struct writer *write
 		return STATUS_MORE;
 	writer_begin(writer, CHUNK_BINARY);
 	if (size) {
-		uint8_t *at = writer_room(writer, YAMUX_HEADER_SIZE + size);
-		yamux_encode(at, YAMUX_DATA, stream->ack_owed ? YAMUX_ACK : 0, stream->id, (uint32_t)size);
-		at[YAMUX_HEADER_SIZE] = accepted;
+		yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA,
+			     stream->ack_owed ? YAMUX_ACK : 0, stream->id, (uint32_t)size);
+		writer_cut(writer);
+		uint8_t *at = writer_room(writer, size);
+		at[0] = accepted;
 		if (!accepted) {
-			put16(at + YAMUX_HEADER_SIZE + VERDICT_SIZE, (uint16_t)text.size);
-			memcpy(at + YAMUX_HEADER_SIZE + VERDICT_SIZE + SIZE_SIZE, text.at, text.size);
+			put16(at + VERDICT_SIZE, (uint16_t)text.size);
+			memcpy(at + VERDICT_SIZE + SIZE_SIZE, text.at, text.size);
 		}
+		writer_cut(writer);
 	}
 	if (!accepted)
 		yamux_encode(writer_room(writer, YAMUX_HEADER_SIZE), YAMUX_DATA, YAMUX_RST, stream->id, 0);
