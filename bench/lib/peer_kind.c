@@ -12,9 +12,10 @@
 	"  tls_key: ${dir}/key.pem\n" \
 	"  tls_tunnel: {auth_key: \"" TUNNEL_KEY "\"}\n"
 
-#define TUNNEL_CLIENT \
+#define TUNNEL_CLIENT_OVER(transport) \
 	"client:\n" \
 	"  protocol: tls-tunnel\n" \
+	"  transport: " transport "\n" \
 	"  gateway_addr: \"127.0.0.1:${far}\"\n" \
 	"  gateway_tls_cert: ${dir}/cert.pem\n" \
 	"  auth_key: \"" TUNNEL_KEY "\"\n" \
@@ -206,11 +207,30 @@ const struct peer_kind peer_kinds[PEER_COUNT] = {
 		.programs = {"${tunnel}"},
 		.version = "${tunnel} --version",
 		.version_after = "tunnel ",
-		.files = {{"gateway.yaml", TUNNEL_GATEWAY}, {"client.yaml", TUNNEL_CLIENT}},
-		.start = {"${tunnel} --config ${dir}/gateway.yaml --cores ${cores} --engine ${engine}"
-			  " --log-level ${level}",
-			  "${tunnel} --config ${dir}/client.yaml --cores ${cores} --engine ${engine}"
-			  " --log-level ${level}"},
+		.files = {{"gateway.yaml", TUNNEL_GATEWAY}, {"client.yaml", TUNNEL_CLIENT_OVER("tls")}},
+		.start = {OURS("gateway.yaml"), OURS("client.yaml")},
+	},
+	{
+		.name = "tunnel-http2",
+		.tls = "HTTP/2 inside TLS 1.3, its own choice of cipher",
+		.far_is_tls = true,
+		.programs = {"${tunnel}"},
+		.version = "${tunnel} --version",
+		.version_after = "tunnel ",
+		.files = {{"http2-gateway.yaml", TUNNEL_GATEWAY},
+			  {"http2-client.yaml", TUNNEL_CLIENT_OVER("http2")}},
+		.start = {OURS("http2-gateway.yaml"), OURS("http2-client.yaml")},
+	},
+	{
+		.name = "tunnel-wss",
+		.tls = "WebSocket inside TLS 1.3, its own choice of cipher",
+		.far_is_tls = true,
+		.programs = {"${tunnel}"},
+		.version = "${tunnel} --version",
+		.version_after = "tunnel ",
+		.files = {{"wss-gateway.yaml", TUNNEL_GATEWAY},
+			  {"wss-client.yaml", TUNNEL_CLIENT_OVER("wss")}},
+		.start = {OURS("wss-gateway.yaml"), OURS("wss-client.yaml")},
 	},
 	{
 		.name = "copy",
