@@ -101,12 +101,8 @@ static void check_generation(struct config_reader *reader, const struct config_n
 	const struct config_node *visitors = config_node_find(node, "visitors");
 	const struct config_node *forwarders = config_node_find(node, "forwarders");
 	bool first = client->generation == GENERATION_10;
-	bool old = first || client->generation == GENERATION_14 || client->generation == GENERATION_14Y;
 	if (first && client->visitor_count)
 		config_fail_key(reader, visitors, "generation 1.0 has no visitors");
-	else if (old && client->visitor_count)
-		config_warn(reader, visitors,
-			    "visitors do not work at gateways of TLS Tunnel before 1.5: they lose the port");
 	if (first && client->forwarder_count)
 		config_fail_key(reader, forwarders, "generation 1.0 has no forwarders");
 }

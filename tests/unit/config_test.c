@@ -518,7 +518,6 @@ static void warnings_do_not_fail(void **state)
 	     "burst_size 8 is less than requests_per_second 9"},
 	    {"gateway: {behind_proxy: true}", "the port is in clear"},
 	    {CLIENT "transport: wss, plaintext: true, " VISIT "}", "key and traffic go to g in clear"},
-	    {CLIENT "generation: 1.4, " VISIT "}", "visitors do not work"},
 	    {CLIENT FORWARD ", bind_addr: 0.0.0.0}]}", "anybody who reaches bind_addr may use"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {

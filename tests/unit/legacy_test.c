@@ -63,15 +63,8 @@ static void begin_as(int side, enum tunnel_generation generation)
 	world.script[CLIENT].credentials.secret = slice_of("0123456789abcdef");
 	world.script[CLIENT].publications = &web;
 	world.script[CLIENT].publication_count = 1;
-	if (side == CLIENT) {
-		world.options.client = true;
-		world.link[CLIENT] = session_create(&world.hub, &world.options);
-		check(world.link[CLIENT]);
-		tls_tunnel_speak(world.link[CLIENT], generation);
-		session_open(world.link[CLIENT]);
-	} else {
-		world_open(SERVER);
-	}
+	world.speaks = generation;
+	world_open(side);
 	world_turns(2, false);
 }
 

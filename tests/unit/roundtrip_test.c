@@ -115,6 +115,75 @@ static void turns_until_quiet(bool joined)
 		world_turn(joined);
 }
 
+/* Of generations before 1.5 a key of 16 bytes and more, and nothing else. */
+static void some_key(struct credentials *credentials)
+{
+	static char key[64];
+	snprintf(key, sizeof key, "0123456789abcdef%s", some_text(0));
+	*credentials = (struct credentials){.secret = slice_of(key)};
+}
+
+static bool legacy_is_over(void)
+{
+	const struct session *server = world.link[SERVER];
+	return strstr(world.script[CLIENT].heard, "PUBLISHED") && server && !server->held;
+}
+
+/* 1.0 has neither addresses, types nor visitors. */
+static uint32_t as_10(struct publication *list, const struct publication *of, uint32_t count)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (of[i].visitor)
+			continue;
+		list[kept] = of[i];
+		list[kept].type = "tcp";
+		list[kept++].publish_addr = "";
+	}
+	return kept;
+}
+
+static const struct publication one = {
+    .name = "one", .type = "tcp", .publish_addr = "", .bind_addr = "", .local_port = 1};
+
+static void legacy_handshake(void)
+{
+	struct script *server = &world.script[SERVER], *client = &world.script[CLIENT];
+	static struct publication list[LISTED_MAX];
+	some_key(&client->credentials);
+	client->publications = publications;
+	client->publication_count = some_publications(publications);
+	if (world.speaks == TUNNEL_10) {
+		publications[0] = one;           /* an empty list of 1.0 is not over yet */
+		client->publication_count += client->publication_count == 0;
+	}
+	for (uint32_t i = 0; i < client->publication_count; i++)
+		publications[i].publish_port |= 0x8000; /* none that a user asks for: no local port instead */
+	server->refused = items;
+	server->refused_count = world.speaks == TUNNEL_14Y ? some_items(items) : 0;
+	world_open(SERVER);
+	world_open(CLIENT);
+	for (int i = 0; i < 400 && !legacy_is_over(); i++)
+		world_turn(true);
+	if (!legacy_is_over())
+		fail_msg("no handshake: server heard '%s', client '%s', %s, %s", server->heard, client->heard,
+			 world.link_text[SERVER], world.link_text[CLIENT]);
+	memcpy(list, publications, sizeof list);
+	uint32_t count = client->publication_count;
+	if (world.speaks == TUNNEL_10)
+		count = as_10(list, publications, count);
+	static const struct credentials none;
+	expect_line(SERVER, &(struct event){.kind = EVENT_AUTH, .credentials = &client->credentials});
+	expect_line(CLIENT, &(struct event){.kind = EVENT_AUTHED, .credentials = &none});
+	expect_line(SERVER, &(struct event){
+				.kind = EVENT_PUBLISH, .publications = list, .publication_count = count});
+	expect_line(CLIENT, &(struct event){.kind = EVENT_PUBLISHED,
+					    .refused = items,
+					    .refused_count = server->refused_count});
+	assert_int_equal(tls_tunnel_generation(world.link[SERVER]), world.speaks);
+	assert_int_equal(tls_tunnel_generation(world.link[CLIENT]), world.speaks);
+}
+
 static void handshake(void)
 {
 	struct script *server = &world.script[SERVER], *client = &world.script[CLIENT];
@@ -164,7 +233,13 @@ static void refused_handshake(void)
 {
 	struct script *server = &world.script[SERVER], *client = &world.script[CLIENT];
 	bool login = chance(2);
-	some_credentials(&client->credentials);
+	if (world.speaks) {
+		some_key(&client->credentials);
+		client->publications = &one;
+		client->publication_count = 1;
+	} else {
+		some_credentials(&client->credentials);
+	}
 	*(login ? &server->login : &server->config) = login ? REASON_AUTH : REASON_FORBIDDEN;
 	server->text = slice_of(some_text(1));
 	server->refused = items;
@@ -179,7 +254,7 @@ static void refused_handshake(void)
 	struct event event = {.kind = login ? EVENT_AUTHED : EVENT_PUBLISHED,
 			      .reason = login ? REASON_AUTH : REASON_FORBIDDEN,
 			      .text = server->text};
-	if (!login) {
+	if (!login && !world.speaks) {
 		event.refused = items;
 		event.refused_count = server->refused_count;
 	}
@@ -275,11 +350,21 @@ static void say_why_not(void)
 	}
 }
 
+/* A user comes in at the client for what is visited. */
+static bool has_visitors(void)
+{
+	const struct script *client = &world.script[CLIENT];
+	bool visits = !world.speaks;
+	for (uint32_t i = 0; i < client->publication_count && world.speaks != TUNNEL_10; i++)
+		visits = visits || client->publications[i].visitor;
+	return visits;
+}
+
 static void relay(void)
 {
-	bool both = chance(2);
+	bool visits = has_visitors(), both = visits && chance(2);
 	uint64_t users = 1 + chance(USERS_MAX), steps = 20 + chance(200);
-	int side = (int)chance(2);
+	int side = visits ? (int)chance(2) : SERVER;
 	world.refuse_odd = chance(2);
 	for (uint64_t step = 0; step < steps; step++) {
 		if (world.conn_count < 2 * users && chance(4) == 0) {
@@ -342,12 +427,17 @@ static void run(uint64_t seed)
 {
 	world_init(seed);
 	world.chop = chance(8);
+	static const enum tunnel_generation older[] = {TUNNEL_14, TUNNEL_14Y, TUNNEL_10};
+	world.speaks = chance(3) ? TUNNEL_UNKNOWN : older[chance(COUNT_OF(older))];
 	memset(put_in, 0, sizeof put_in);
 	if (chance(8) == 0) {
 		refused_handshake();
 	} else {
-		handshake();
-		for (uint64_t i = chance(3); i; i--)
+		if (world.speaks)
+			legacy_handshake();
+		else
+			handshake();
+		for (uint64_t i = chance(3); i && !world.speaks; i--)
 			say_note();
 		relay();
 		if (chance(2))

@@ -1,8 +1,6 @@
 /* tests/unit/wire_world.h - two ends of one link in one thread, without a kernel: bytes said by one are heard
  * by the other (or by the test), local connections are plain conns whose bytes the test puts in and takes
- * out.
- *
- * Everything random comes from world.random, so a seed repeats a run. Include it in one file of a program.
+ * out. All that is random comes from world.random: a seed repeats a run. Include it in one file of a program.
  */
 #ifndef TESTS_UNIT_WIRE_WORLD_H
 #define TESTS_UNIT_WIRE_WORLD_H
@@ -52,6 +50,7 @@ struct script {
 
 struct world {
 	struct session_options options; /* of the links */
+	enum tunnel_generation speaks;	/* the client; UNKNOWN: 1.5 */
 	struct script script[2];
 	struct limits limits;
 	struct hub hub;
@@ -411,6 +410,8 @@ static inline void world_open(int side)
 	world.options.client = side == CLIENT;
 	world.link[side] = session_create(&world.hub, &world.options);
 	check(world.link[side]);
+	if (side == CLIENT && world.speaks)
+		tls_tunnel_speak(world.link[side], world.speaks);
 	session_open(world.link[side]);
 }
 
