@@ -97,10 +97,12 @@ def test_each_end_is_killed_and_comes_back(world, transport):
     gateway, client, port, service = published(world, transport)
     transfer(port, 1000, 1000)
     gateway.kill()
-    world.gateway(name="again", port=gateway.port).ready()
+    tunnel.until(lambda: not tunnel.is_listening(port), "the published port to be closed")
+    gateway = world.gateway(name="again", port=gateway.port).ready()
     tunnel.until(lambda: tunnel.is_listening(port), "the port to be published again")
     transfer(port, 100000, 100000)
     client.kill()
+    gateway.wait_line("link ended")
     world.client(gateway, name="other", proxies=client.proxies, transport=transport).ready()
     transfer(port, 100000, 100000)
 
@@ -281,7 +283,7 @@ def test_nothing_for_a_second_is_tls_tunnel(world, both):
     assert answer == BARE
     with pytest.raises(websocket.Closed):
         link.frame()
-    assert both.matching("did not authenticate in time")
+    both.wait_line("did not authenticate in time")
 
 
 def test_strangers_are_closed_with_1002(world, both):
