@@ -133,7 +133,7 @@ def test_nginx_understands(world, version):
         pytest.skip("nginx is not installed")
     listen, port, folder = tunnel.free_port(), tunnel.free_port(), world.folder
     (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;\n"
+        f"daemon off; pid {folder}/nginx.pid; error_log stderr; master_process off;\n"
         "events {}\nhttp { access_log off;\n"
         f"client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
         f"uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
