@@ -236,7 +236,7 @@ static void knobs_draw(struct knobs *knobs)
 	knobs->socks = sim_below(2) && sim.scenario != SCENARIO_SERVICE;
 	knobs->socks_public = knobs->socks && sim_below(2);
 	knobs->tls = knobs->tls || knobs->socks_public;
-	knobs->forwards = sim_below(3) == 0;
+	knobs->forwards = sim_below(3) == 0 && sim.scenario != SCENARIO_SERVICE;
 	knobs->crowd = sim_below(sim.scenario == SCENARIO_STOP || limits ? 2 : 4) == 0;
 	bool many = limits || knobs->crowd;
 	knobs->users =
