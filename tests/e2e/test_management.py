@@ -1,6 +1,7 @@
 """The management listener: what it tells is what was carried, what it closes is closed, who may ask."""
 
 import concurrent.futures
+import signal
 import socket
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 import socks5
 import tunnel
+from forwarding import forwarding
 from linksocks_programs import Client as SocksClient
 from linksocks_programs import Server as SocksServer
 from management import Management
@@ -214,6 +216,20 @@ def test_visitors_count_for_themselves(world):
     assert ours.published()["total_connections"] == 0
 
 
+def test_forwarders_count(world):
+    management, service = Management(), world.service()
+    _, _, port = forwarding(world, top={**management.top, "cores": 2}, links=2)
+    users = start_users(6, service.port, 3000, 2000, dial=socks5.dialer(port))
+    for user in users:
+        user.finish()
+    is_idle(management)
+    (row,) = management.rows("/stats")
+    assert (row["kind"], row["proxy_type"], row["bind_port"]) == ("forwarder", "Socks5Proxy", port)
+    assert (row["target_addr"], row["target_port"], row["total_connections"]) == ("127.0.0.1", 0, 6)
+    assert row["bytes_sent"] == 6 * (3000 + HEAD.size)
+    assert row["bytes_received"] == 6 * (2000 + len(TRAILER))
+
+
 def test_links_of_linksocks_are_told(world):
     ours, theirs, service = Management(), Management(), world.service()
     port = tunnel.free_port()
@@ -285,6 +301,19 @@ def test_readiness(world):
     gateway.kill()
     tunnel.until(lambda: theirs.ask("/readyz").status == 503, "the client to miss its gateway")
     assert b"no link" in theirs.ask("/readyz").body and theirs.ask("/livez").status == 200
+
+
+def test_it_answers_while_the_program_drains(world):
+    ours, _, port, _ = told(world)
+    gateway = world.processes[0]
+    with socket.create_connection(("127.0.0.1", port)) as user:
+        user.sendall(HEAD.pack(1, 1 << 20, 10))
+        exactly(user, 10)
+        gateway.signal(signal.SIGTERM)
+        gateway.wait_line("draining")
+        assert ours.ask("/readyz").status == 503 and ours.ask("/livez").status == 200
+        assert len(ours.channels()) == 1
+    assert gateway.wait_exit() == 0
 
 
 def test_unix_socket(world):
