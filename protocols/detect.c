@@ -61,7 +61,9 @@ static enum status detect_tls_tunnel(const struct gateway_detector *gateway, str
 
 static enum status detect_http2(const struct gateway_detector *gateway, struct detect_answer *answer)
 {
-	return refuse(answer, "HTTP/2 transport is not in this version");
+	if (!has_transport(gateway, TRANSPORT_HTTP2))
+		return refuse(answer, "HTTP/2, which is not among TLS Tunnel's transports here");
+	return serve_tls_tunnel(gateway, &carrier_http2, answer);
 }
 
 /* ---- HTTP ---- */

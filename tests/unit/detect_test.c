@@ -449,6 +449,23 @@ static void transports_that_are_off(void **state)
 	goes_to(&none, WSS("/") "\r\n", LOST);
 }
 
+static void http2(void **state)
+{
+	struct gateway_detector all = with_transports(&gateway, 7);
+	struct detect_answer answer;
+	for (int clear = 0; clear < 2; clear++) {
+		all.clear = clear;
+		assert_int_equal(ask_of(&all, "h2", "", 0, &answer), STATUS_OK);
+		assert_ptr_equal(answer.carrier, &carrier_http2);
+		assert_int_equal(ask_of(&all, NULL, "PRI *", 5, &answer), STATUS_MORE);
+		assert_int_equal(ask_of(&all, "", "PRI * HTTP/2.0", 14, &answer), STATUS_OK);
+		assert_ptr_equal(answer.carrier, &carrier_http2);
+		assert_ptr_equal(answer.wire, &wire_tls_tunnel);
+	}
+	all.tls_tunnel_wire = NULL;
+	assert_int_equal(ask_of(&all, "h2", "", 0, &answer), STATUS_PROTOCOL);
+}
+
 static void behind_a_proxy(void **state)
 {
 	struct gateway_detector clear = with_transports(&gateway, 7);
@@ -541,7 +558,7 @@ int main(void)
 	    cmocka_unit_test(pings_do_not_go_on_for_ever),
 	    cmocka_unit_test(some_paths_and_heads_tell_at_once),
 	    cmocka_unit_test(transports_that_are_off),
-	    cmocka_unit_test(behind_a_proxy),
+	    cmocka_unit_test(http2), cmocka_unit_test(behind_a_proxy),
 	    cmocka_unit_test(older_generations),
 	    cmocka_unit_test(sources),
 	    cmocka_unit_test(long_heads),

@@ -117,6 +117,11 @@ static bool is_public(const struct config *config)
 	return config->gateway.enabled && config->gateway.public;
 }
 
+static bool speaks_http2(const struct config_gateway *config)
+{
+	return config->tls_tunnel && config->transports & 1u << TRANSPORT_HTTP2;
+}
+
 static void gateway_settings_fill(struct run *run)
 {
 	const struct config_gateway *config = &run->config->gateway;
@@ -128,7 +133,7 @@ static void gateway_settings_fill(struct run *run)
 						 .require_client_certificate = config->client_ca_pem.size > 0,
 						 .server_names = config->server_names,
 						 .server_name_count = config->server_name_count,
-						 .alpn = {"http/1.1"}};
+						 .alpn = {"http/1.1", speaks_http2(config) ? "h2" : NULL}};
 	run->linksocks = (struct linksocks_server_settings){.config = &config->linksocks,
 							    .access = &run->config->access,
 							    .gateway = config,
