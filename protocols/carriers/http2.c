@@ -65,11 +65,14 @@ static bool make_noise(struct session *session, struct http2 *http2)
 		http2_calm(http2, frames < HTTP2_NOISE_MAX ? (uint32_t)frames : HTTP2_NOISE_MAX);
 		http2->noise_at = now;
 	}
+	const char *fault = NULL;
 	if (++http2->noise > HTTP2_NOISE_MAX)
-		http2->fault = "floods us with HTTP/2 frames that carry nothing";
+		fault = "floods us with HTTP/2 frames that carry nothing";
 	else if (nghttp2_session_get_outbound_queue_size(http2->nghttp2) > HTTP2_ANSWERS_MAX)
-		http2->fault = "does not read the HTTP/2 frames that it asks for";
-	return !http2->fault;
+		fault = "does not read the HTTP/2 frames that it asks for";
+	if (!http2->fault)
+		http2->fault = fault;
+	return !fault;
 }
 
 static int frame_begins(nghttp2_session *nghttp2, const nghttp2_frame_hd *head, void *state)

@@ -179,6 +179,8 @@ static void requests_that_are_refused(void **state)
 		bytes_add(&bytes, PREFACE, 24);
 		put_frame(&bytes, FRAME_SETTINGS, 0, 0, NULL, 0);
 		put_frame(&bytes, FRAME_HEADERS, refusal->flags, 1, refusal->head, refusal->size);
+		put_frame(&bytes, FRAME_SETTINGS, ACK, 0, NULL, 0); /* what comes behind changes nothing */
+		put_number(&bytes, FRAME_WINDOW, 0, 1 << 20);
 		side_hear(server, bytes.at, bytes.size, i % 3);
 		assert_true(!server->session || server->session->carrier_waits);
 		while (server->session)
