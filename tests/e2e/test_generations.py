@@ -264,9 +264,10 @@ def test_an_idle_client_lives(gateway):
 # ---- our client and our gateway
 
 
+@pytest.mark.parametrize("transport", ["tls", "wss", "http2"])
 @pytest.mark.parametrize("generation", ["1.0", "1.4", "1.4.y"])
-def test_ours_with_ours(world, generation):
-    gateway, client, port, service = world.published(generation=generation)
+def test_ours_with_ours(world, generation, transport):
+    gateway, client, port, service = world.published(generation=generation, transport=transport)
     transfer(port, 4 << 20, 4 << 20)
     client.wait_line('"link up".*"generation":"%s"' % generation)
     assert not service.faults()

@@ -1,8 +1,8 @@
 /* tests/fuzz/tls_tunnel_wire_fuzz.c - a whole link hears anything: in any pieces, before and after its login,
  * with users that come and go meanwhile. It may end, nothing else may happen.
  *
- * Byte 0: the side, and whether it is logged in first. Then records: a size byte n, and n bytes that are
- * heard at once; n = 255 is an action of our own end.
+ * Byte 0: the side, whether it is logged in first, what is shown, the generation. Then records: a size byte
+ * n, and n bytes that are heard at once; n = 255 is an action of our own end.
  */
 #include "tests/unit/wire_world.h"
 
@@ -21,6 +21,38 @@ static void hear_text(int side, uint32_t flags, const char *json)
 		world_turn(false);
 	}
 	free(bytes.at);
+}
+
+static void hear(int side, const char *raw, size_t size)
+{
+	struct bytes bytes = {0};
+	bytes_add(&bytes, raw, size);
+	for (int i = 0; i < 8 && world.link[side]; i++) {
+		world_feed(world.link[side], &bytes);
+		world_turn(false);
+	}
+	free(bytes.at);
+}
+
+#define HEAR(side, raw) hear(side, raw, sizeof(raw) - 1)
+
+static void log_in_older(int side, enum tunnel_generation generation)
+{
+	bool y = generation == TUNNEL_14Y;
+	if (side == SERVER && y)
+		HEAR(side, "\0\0\0\x1f{\"auth_key\":\"0123456789abcdef\"}");
+	else if (side == SERVER)
+		HEAR(side, "\0\0\0\x10"
+			   "0123456789abcdef");
+	else if (y)
+		HEAR(side,
+		     "\0\0\0\x10{\"success\":true}\0\0\0\x0e{\"valid\":true}\0\0\0\x11{\"accepted\":true}");
+	else
+		HEAR(side, "\1\1");
+	if (side == SERVER && generation == TUNNEL_10)
+		HEAR(side, "\0\1\0\1a\0\1\0\2");
+	else if (side == SERVER)
+		HEAR(side, "\0\0\0\x36{\"version\":1,\"proxies\":[],\"features\":[\"visitor-port\"]}");
 }
 
 static void log_in(int side)
@@ -43,8 +75,8 @@ static void act(int side, uint8_t what)
 	struct conn *conn = world.conn_count ? &world.conns[what / 8 % world.conn_count] : NULL;
 	switch (what % 8) {
 	case 0:
+		world.source.family = what & 64 ? 4 : what & 128 ? 6 : 0;
 		if (world.conn_count < CONNS_MAX / 2)
-			world.source.family = what & 64 ? 4 : what & 128 ? 6 : 0;
 			world_ask(side, "name", 80);
 		break;
 	case 1:
@@ -78,9 +110,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	world_init(size);
 	world.script[side].credentials = (struct credentials){
 	    .secret = slice_of("key"), .features = bytes[0] & 4 ? FEATURE_OURS | FEATURE_SOURCE : 0};
+	enum tunnel_generation generation = (enum tunnel_generation)((bytes[0] >> 3 & 7) % 5);
+	world.speaks = generation;
 	world_open(side);
 	world_turn(false);
-	if (bytes[0] & 2)
+	if (bytes[0] & 2 && generation > TUNNEL_15)
+		log_in_older(side, generation);
+	else if (bytes[0] & 2)
 		log_in(side);
 	for (size_t at = 1; at < size && world.link[side] && world.conn_count < CONNS_MAX - 40;) {
 		size_t piece = bytes[at++];
