@@ -23,7 +23,6 @@ static enum status begin_data(struct session *session, struct websocket *websock
 {
 	const struct websocket_frame *frame = &websocket->frame;
 	bool goes_on = frame->opcode == WEBSOCKET_CONTINUATION;
-	size_t max = session->wire->message_max;
 	if (goes_on && !websocket->in_message)
 		return fail(session, websocket, WEBSOCKET_BROKEN, "sent a continuation of no message");
 	if (!goes_on && websocket->in_message)
@@ -33,6 +32,9 @@ static enum status begin_data(struct session *session, struct websocket *websock
 		websocket->message_size = 0;
 		websocket->kind = frame->opcode == WEBSOCKET_TEXT ? CHUNK_TEXT : CHUNK_BINARY;
 	}
+	size_t max = session->wire->message_max;
+	if (!max && websocket->kind == CHUNK_TEXT)
+		max = websocket->text_max;
 	if (max && (frame->size > max || websocket->message_size > max - frame->size))
 		return fail(session, websocket, WEBSOCKET_TOO_BIG, "sent a message that is too big");
 	websocket->message_size += frame->size;

@@ -100,6 +100,7 @@ struct websocket {
 	bool closed;                    /* a Close was heard */
 	bool asked_protocol;            /* client: the request names subprotocols */
 	bool early;                     /* server: frames may come before the request was answered */
+	size_t text_max;                /* of a text that is heard, where the wire sets no limit */
 	uint8_t kind;                   /* enum chunk_kind of the message */
 	uint8_t control_used, pong_size, keys_left;
 	uint16_t close_due;             /* code of the Close that is owed; 0: none */

@@ -21,6 +21,7 @@ static void bytes_start(struct session *session, void *state)
 {
 	struct websocket_bytes *bytes = state;
 	bytes->websocket.early = true;
+	bytes->websocket.text_max = TEXT_MAX;
 	bytes->head_due = session->client;
 	session_carrier_waits(session);
 }
@@ -68,11 +69,6 @@ static enum status bytes_decode(struct session *session, void *state, struct pie
 			chunk->kind = CHUNK_BYTES;
 			chunk->last = true;
 			return STATUS_OK;
-		}
-		if (chunk->kind == CHUNK_TEXT && websocket->message_size > TEXT_MAX) {
-			websocket->close_due = WEBSOCKET_TOO_BIG;
-			session_owes(session);
-			return session_fault(session, "sent a text that is too big");
 		}
 		if (chunk->kind != CHUNK_HEAD)
 			continue;
