@@ -16,15 +16,23 @@ from traffic import exactly, transfer
 from yamux import Server, dial, published
 
 SHOWN = "198.51.100.77"  # whom proxies speak for
+HERE = "127.77.0.1"  # of local services: other tests on this machine knock at 127.0.0.1
 
 
 @pytest.fixture
 def local(world):
     """A listening socket of the test in the place of a local service."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener = socket.create_server((HERE, 0), backlog=64)
     listener.settimeout(tunnel.WAIT)
     world.closers.append(listener.close)
     return listener
+
+
+def told(name, publish_port, local_port, version):
+    """A proxy of ours that tells its service whose a connection is."""
+    return tunnel.proxy(
+        name, publish_port, local_port, local_addr=HERE, proxy_protocol=f"v{version}"
+    )
 
 
 @pytest.fixture
@@ -58,17 +66,17 @@ def accept(listener):
 def test_the_service_hears_whose_it_is(world, local, version):
     """The header comes first, also where the user says nothing, and everything else is as it was."""
     gateway, port = world.gateway().ready(), tunnel.free_port()
-    proxies = [tunnel.proxy("web", port, local.getsockname()[1], proxy_protocol=f"v{version}")]
+    proxies = [told("web", port, local.getsockname()[1], version)]
     world.client(gateway, proxies=proxies).ready()
     with user(port) as silent, accept(local) as service:
-        expected = (version, "127.0.0.9", silent.getsockname()[1], "127.0.0.1", port)
+        expected = (version, "127.0.0.9", silent.getsockname()[1], HERE, port)
         assert proxy_header.read(service) == expected
         service.sendall(b"welcome")
         assert exactly(silent, 7) == b"welcome"
     with user(port, "127.1.2.3") as asking:
         asking.sendall(b"question")
         with accept(local) as service:
-            expected = (version, "127.1.2.3", asking.getsockname()[1], "127.0.0.1", port)
+            expected = (version, "127.1.2.3", asking.getsockname()[1], HERE, port)
             assert proxy_header.read(service) == expected
             assert exactly(service, 8) == b"question"
             asking.shutdown(socket.SHUT_WR)
@@ -83,19 +91,19 @@ def test_a_visitor_s_user(world, local, cores):
     """From the visitor's port to the service of another client, over a ferry where there are workers."""
     top = {"cores": cores}
     gateway, port, bind = world.gateway(top=top).ready(), tunnel.free_port(), tunnel.free_port()
-    proxies = [tunnel.proxy("web", port, local.getsockname()[1], proxy_protocol="v2")]
+    proxies = [told("web", port, local.getsockname()[1], 2)]
     world.client(gateway, proxies=proxies, top=top).ready()
     visitors = [tunnel.visitor("web", port, bind)]
     world.client(gateway, name="visiting", visitors=visitors, top=top).ready()
     for source in ("127.0.0.5", "127.0.0.6"):
         with user(bind, source) as asking, accept(local) as service:
-            expected = (2, source, asking.getsockname()[1], "127.0.0.1", port)
+            expected = (2, source, asking.getsockname()[1], HERE, port)
             assert proxy_header.read(service) == expected
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_stock_gateway_tells_nothing(world, certificate, local, version):
-    proxies = [tunnel.proxy("web", 8080, local.getsockname()[1], proxy_protocol=f"v{version}")]
+    proxies = [told("web", 8080, local.getsockname()[1], version)]
     with Server(certificate) as server:
         world.client(server.address, proxies=proxies)
         with server.accept() as session:
@@ -111,7 +119,7 @@ def test_a_service_that_starts_late_hears_it_too(world):
     gateway, port, late = world.gateway().ready(), tunnel.free_port(), tunnel.free_port()
     client = world.client(
         gateway,
-        proxies=[tunnel.proxy("web", port, late, proxy_protocol="v1")],
+        proxies=[told("web", port, late, 1)],
         local_retries=50,
         local_retry_delay="100ms",
     ).ready()
@@ -120,7 +128,7 @@ def test_a_service_that_starts_late_hears_it_too(world):
         asking.settimeout(0.2)
         with pytest.raises(socket.timeout):
             asking.recv(1)
-        with socket.create_server(("127.0.0.1", late)) as listener:
+        with socket.create_server((HERE, late)) as listener:
             listener.settimeout(tunnel.WAIT)
             with accept(listener) as service:
                 assert proxy_header.read(service)[1:3] == ("127.0.0.9", asking.getsockname()[1]), client.log()
@@ -174,7 +182,7 @@ def test_a_header_in_front(world, front, version, source, piece):
     service, port = world.service(), tunnel.free_port()
     world.client(proxy.address, proxies=[tunnel.proxy("web", port, service.port)]).ready()
     host = f"[{source}]" if ":" in source else source
-    assert gateway.about(f"{host}:4711"), gateway.log()
+    tunnel.until(lambda: gateway.about(f"{host}:4711"), gateway.log)
     transfer(port, 1 << 20, 1 << 20)
 
 
@@ -183,7 +191,8 @@ def test_local_and_unknown_are_the_proxy_itself(world, front):
     for header in (b"PROXY UNKNOWN\r\n", proxy_header.v2(SHOWN, 1, command=0)):
         with dial(front(gateway.port, header).port) as session:
             session.login()
-    assert len(gateway.matching("logged in")) == 2 and not gateway.about(SHOWN), gateway.log()
+    tunnel.until(lambda: len(gateway.matching("logged in")) == 2, gateway.log)
+    assert not gateway.about(SHOWN), gateway.log()
 
 
 BAD = {
@@ -226,7 +235,7 @@ def test_strangers_say_nothing_of_others(world, front):
     gateway = trusting_gateway(world, "127.0.0.2", "127.3.0.0/16")
     with dial(gateway.port) as session:
         session.login()
-        assert gateway.about(session.peer), gateway.log()
+        tunnel.until(lambda: gateway.about(session.peer), gateway.log)
     with pytest.raises(OSError):
         dial(front(gateway.port, proxy_header.v1(SHOWN, 5)).port)
     gateway.wait_line("connection refused")
@@ -234,7 +243,7 @@ def test_strangers_say_nothing_of_others(world, front):
     for trusted in ("127.0.0.2", "127.3.9.9"):
         with dial(front(gateway.port, proxy_header.v2(SHOWN, 5), source=trusted).port) as session:
             session.login()
-    assert len(gateway.about(f"{SHOWN}:5")) >= 2, gateway.log()
+    tunnel.until(lambda: len(gateway.about(f"{SHOWN}:5")) >= 2, gateway.log)
 
 
 def refused_at_once(port):
@@ -254,7 +263,7 @@ def test_rules_are_about_the_source(world, front):
         session.login()
     for source in ("198.51.100.66", "203.0.113.1"):
         assert refused_at_once(front(gateway.port, proxy_header.v1(source, 1)).port)
-        assert gateway.about(f"{source}:1"), gateway.log()
+        tunnel.until(lambda: gateway.about(f"{source}:1"), gateway.log)
     assert refused_at_once(front(gateway.port, proxy_header.v1(SHOWN, 1), source="127.0.0.3").port)
     gateway.wait_line("127.0.0.3")
 
@@ -305,7 +314,7 @@ def test_haproxy_in_front(world, option):
     shown = "127.0.0.44:%d" % plain.getsockname()[1]
     with yamux.Session(yamux.trusting().wrap_socket(plain), True) as session:
         session.login()
-        assert gateway.about(shown), gateway.log()
+        tunnel.until(lambda: gateway.about(shown), gateway.log)
     assert not gateway.matching("PROXY header"), gateway.log()
 
 
@@ -334,6 +343,7 @@ def test_host_names(world, version):
     for name in wrong:
         answer = ask(gateway.port, *protocol, "-servername", name)
         assert "unrecognized name" in answer and "BEGIN CERTIFICATE" not in answer, answer
+        gateway.wait_line(f"asked for {name}, ")
         assert len(gateway.matching(f"asked for {name}, ")) == 1, gateway.log()
     answer = ask(gateway.port, *protocol, "-noservername")
     assert "unrecognized name" in answer, answer
