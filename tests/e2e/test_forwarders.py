@@ -262,30 +262,46 @@ def test_gateway_is_killed(world):
     transfer(service.port, 1000, 1 << 20, dial=socks5.dialer(port))
 
 
+def fill(port, client):
+    """As many connections as it takes, of which the last is served; one more is not."""
+    users = [socket.create_connection(("127.0.0.1", port)) for _ in range(1000)]
+    socks5.greet(users[-1])  # so all have been counted
+    with socket.create_connection(("127.0.0.1", port)) as late:
+        assert end_of(late)[0] == b""
+    client.wait_line("too many connections")
+    return users
+
+
 def test_a_thousand_connections_and_no_more(world):
     service = world.service()
     _, client, port = forwarding(world)
-    users = []
-    try:
-        for _ in range(1000):
-            users.append(socket.create_connection(("127.0.0.1", port)))
-        # The last of them is served, so all have been counted.
-        socks5.greet(users[-1])
-        with socket.create_connection(("127.0.0.1", port)) as late:
-            assert end_of(late)[0] == b""
-        client.wait_line("too many connections")
-        users.pop().close()
+    users = fill(port, client)
+    users.pop().close()
 
-        def room():
-            try:
-                return socks5.connect(port, service.port)
-            except (Refused, OSError):
-                return None
+    def room():
+        try:
+            return socks5.connect(port, service.port)
+        except (Refused, OSError):
+            return None
 
-        tunnel.until(room, client.log).close()
-    finally:
-        for user in users:
-            user.close()
+    tunnel.until(room, client.log).close()
+    for user in users:
+        user.close()
+
+
+def test_users_who_have_moved_are_let_go(world):
+    """They were counted on two workers, and are not any more."""
+    service = world.service()
+    cores = {"cores": 2}
+    gateway, client, port = forwarding(world, gateway_top=cores, top=cores, links=2)
+    tunnel.until(lambda: len(client.matching('"link up"')) == 2, client.log)
+    idle = client.descriptors()
+    for _ in range(4):
+        for user in start_users(30, service.port, 0, 100000, dial=socks5.dialer(port)):
+            user.finish()
+    tunnel.until(lambda: client.descriptors() <= idle, lambda: f"users to be gone\n{client.log()}")
+    for user in fill(port, client):
+        user.close()
 
 
 def test_port_is_busy_at_first(world):
