@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/log.h"
 #include "protocols/management/inside.h"
 
 enum { FIELDS_SIZE = 512, WHY_SIZE = 256 };
@@ -33,6 +34,10 @@ static void say(struct conn *conn, unsigned status, const char *content_type, co
 
 static void say_call(struct conn *conn, const struct management_call *call)
 {
+	const struct session *session = conn->session;
+	if ((call->status == 401 || call->status == 403) && hub_may_log(session->hub))
+		log_info("management request refused", TEXT("peer", session->peer),
+			 NUMBER("status", call->status));
 	say(conn, call->status, call->content_type, call->body);
 	conn->response.fields = call->fields;
 }
@@ -127,6 +132,11 @@ static void collect(struct management *management, struct conn *conn)
 {
 	struct session *session = conn->session;
 	uint32_t count = session->hub->worker_count;
+	if (management->conns.count >= MANAGEMENT_WAITING_MAX) {
+		say(conn, 503, management_text, "503 Service Unavailable: too many ask at once\n");
+		conn->response.fields = management_busy_fields;
+		return;
+	}
 	conn->awaited = 0;
 	idtable_insert(&management->conns, &conn->id_link, &session->id, sizeof session->id);
 	while (conn->awaited < count && collect_ask(session, conn->awaited, &conn->call))

@@ -6,7 +6,8 @@
  * Access: without a token loopback and unix sockets only (the configuration sees to it); with one, each
  *         request must carry it (Authorization: Bearer), compared in constant time. DELETE needs a token or
  *         loopback. A foreign Origin gets 403, and so does a foreign Host (DNS rebinding) without a token.
- * Limits: MANAGEMENT_ROWS_MAX rows of one answer (the rest is counted in it); one collection per connection.
+ * Limits: MANAGEMENT_ROWS_MAX rows of one answer (the field X-Rows-Omitted counts the rest); one collection
+ *         per connection, MANAGEMENT_WAITING_MAX in all (503); limits.exchange_bytes for all answers.
  * Never:  on the public port; a secret in an answer; HTML or JSON made of a name without escaping it.
  */
 #ifndef PROTOCOLS_MANAGEMENT_MANAGEMENT_H
@@ -15,7 +16,7 @@
 #include "core/config.h"
 #include "core/request.h"
 
-enum { MANAGEMENT_ROWS_MAX = 10000 };
+enum { MANAGEMENT_ROWS_MAX = 10000, MANAGEMENT_WAITING_MAX = 16 };
 
 /* Immutable after start. */
 struct management_settings {

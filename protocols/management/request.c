@@ -12,6 +12,7 @@ const char management_fields[] = COMMON;
 const char management_page_fields[] =
     COMMON "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
 	   "form-action 'none'; frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n";
+const char management_busy_fields[] = COMMON "Retry-After: 1\r\n";
 static const char challenge[] = COMMON "WWW-Authenticate: Bearer realm=\"tunnel\"\r\n";
 
 static void answer(struct management_call *call, unsigned status, const char *body)

@@ -41,8 +41,8 @@ struct management_access {
 
 extern const char management_json[], management_text[], management_html[];
 
-/* Fields of every answer, and of the page. */
-extern const char management_fields[], management_page_fields[];
+/* Fields of every answer, of the page, and of one that may be had a little later. */
+extern const char management_fields[], management_page_fields[], management_busy_fields[];
 
 void management_read(const struct http_exchange *request, const struct management_access *access,
 		     struct management_call *call);

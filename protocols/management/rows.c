@@ -93,7 +93,7 @@ const char *session_state_text(const struct session *session)
 const char *feature_next(uint32_t features, unsigned *at)
 {
 	static const char *const names[] = {"ours",   "source", "verdict",   "links",
-					    "credit", "lz4",    "half_close"};
+					    "credit", "lz4",    "half-close"};
 	while (*at < COUNT_OF(names)) {
 		unsigned bit = (*at)++;
 		if (features & 1u << bit)

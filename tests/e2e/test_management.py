@@ -246,7 +246,7 @@ def test_links_of_linksocks_are_told(world):
     (link,), (far,) = ours.links(), theirs.links()
     assert (link["protocol"], link["role"], link["peer_role"]) == ("linksocks", "server", "provider")
     assert (far["role"], far["peer_role"]) == ("provider", "server")
-    assert {"credit", "half_close"} <= set(link["features"]) and link["identity"] == ""
+    assert {"credit", "half-close"} <= set(link["features"]) and link["identity"] == ""
     (channel,) = ours.channels()
     assert (channel["kind"], channel["target"]) == ("tcp", f"127.0.0.1:{service.port}")
     assert ours.ask(f"/api/v1/channels/{channel['id']}", "DELETE").status == 204

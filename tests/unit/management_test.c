@@ -483,7 +483,7 @@ static void links_are_told(void **state)
 		 "[\n{\"id\": \"%llu\", \"protocol\": \"test\", \"role\": \"gateway\", \"peer\": "
 		 "\"192.0.2.1:1\", \"identity\": \"a\\\"b\", \"worker\": 1, \"since\": 1700000005.000, "
 		 "\"channels\": 0, \"bytes_in\": 12, \"bytes_out\": 0, \"rtt_ms\": 1.000, \"tls\": \"\", "
-		 "\"features\": [\"ours\", \"half_close\"], \"state\": \"open\", \"peer_role\": \"\"}\n]\n",
+		 "\"features\": [\"ours\", \"half-close\"], \"state\": \"open\", \"peer_role\": \"\"}\n]\n",
 		 (unsigned long long)link->id);
 	assert_string_equal(world.body, wanted);
 	ask("GET", "/api/v1/workers", 200);
@@ -562,6 +562,25 @@ static void memory_has_a_limit(void **state)
 	ask("GET", "/stats", 200);
 }
 
+static void many_at_once_are_refused(void **state)
+{
+	struct session *conns[MANAGEMENT_WAITING_MAX];
+	struct http_exchange exchange = {.method = slice_of("GET"), .path = slice_of("/stats")};
+	struct event event = {.kind = EVENT_REQUEST, .exchange = &exchange};
+	for (size_t i = 0; i < COUNT_OF(conns); i++) {
+		conns[i] = conn_create();
+		role_management.event(conns[i], &event);
+	}
+	request("GET", "/stats");
+	heard();
+	assert_int_equal(world.answer.status, 503);
+	assert_non_null(strstr(world.answer.fields, "Retry-After: 1\r\n"));
+	settle();
+	for (size_t i = 0; i < COUNT_OF(conns); i++)
+		session_over(conns[i]);
+	ask("GET", "/stats", 200);
+}
+
 static void one_that_has_gone_costs_nothing(void **state)
 {
 	tellers[1].rows[0] = held_here("web", 80, 0);
@@ -602,6 +621,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(links_are_closed_on_their_worker, begin, end),
 		cmocka_unit_test_setup_teardown(rows_have_a_limit_and_the_rest_is_counted, begin, end),
 		cmocka_unit_test_setup_teardown(memory_has_a_limit, begin, end),
+		cmocka_unit_test_setup_teardown(many_at_once_are_refused, begin, end),
 		cmocka_unit_test_setup_teardown(one_that_has_gone_costs_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(readiness, begin, end),
 	};
