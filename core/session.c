@@ -135,6 +135,7 @@ void session_end(struct session *session, enum reason why, const char *text, boo
 		session->why = why;                  /* the first reason sticks */
 	if (text && !session->why_text[0])
 		text_copy(session->why_text, sizeof session->why_text, slice_of(text));
+	session->flushed = session->state == SESSION_FLUSH;
 	session->state = flush && session->state == SESSION_OPEN ? SESSION_FLUSH : SESSION_DEAD;
 	session->slot_full = false;
 	if (session->burden)

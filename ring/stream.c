@@ -315,7 +315,7 @@ void stream_close(struct stream *stream, struct duration linger)
 }
 
 /* Did it end in a way that the peer may take for an end? Then our bytes are seen off, and close_notify after
- * them. */
+ * them. A conn with a last word has relayed nothing that could be taken for all of it. */
 static bool ends_clean(const struct session *session)
 {
 	switch (session->why) {
@@ -327,7 +327,7 @@ static bool ends_clean(const struct session *session)
 	case REASON_MEMORY:
 		return false;
 	default:
-		return !(session->traits & TRAIT_CONN);
+		return !(session->traits & TRAIT_CONN) || session->flushed;
 	}
 }
 
