@@ -8,6 +8,7 @@
 #include "protocols/frontends/asker.h"
 #include "protocols/frontends/http_proxy_answer.h"
 #include "protocols/frontends/http_proxy_request.h"
+#include "protocols/frontends/http_proxy_response.h"
 #include "protocols/frontends/kept.h"
 #include "protocols/frontends/plain.h"
 
@@ -39,6 +40,7 @@ struct http_proxy {
 	struct buf *pending;                      /* the beginning of a head that came in pieces */
 	struct http_proxy_login *login;           /* until the role has judged it */
 	struct chunked chunked;
+	struct http_proxy_response response;
 	uint64_t left;
 	struct instant until;                     /* of this step */
 	uint64_t seen;                            /* of the answer, when something came behind the request */
@@ -241,7 +243,7 @@ static enum status hear_head(struct session *session, struct http_proxy *proxy, 
 	if (!bytes.size)
 		return STATUS_OK;
 	if (proxy->step == HEAD && !proxy->pending && stranger(*bytes.at)) {
-		session_end(session, REASON_PROTOCOL, stranger(*bytes.at), false);
+		session_end(session, REASON_PROTOCOL, stranger(*bytes.at), true);
 		return STATUS_OK;
 	}
 	enum status status = gather(session, proxy, bytes, &head, &size);
@@ -433,6 +435,29 @@ static enum status say_opened(struct session *session, struct http_proxy *proxy,
 	return http_proxy_say(writer, &answer);
 }
 
+/* Bytes of an answer, in which it may have to be told that it is the last. */
+static enum status say_answer(struct http_proxy *proxy, const struct event *event, struct writer *writer)
+{
+	struct http_proxy_response next = proxy->response;
+	writer_begin(writer, CHUNK_BYTES);
+	for (uint32_t i = 0; i < event->piece_count; i++) {
+		struct piece piece = event->pieces[i];
+		size_t at = http_proxy_response_find(&next, piece.bytes);
+		if (at != SIZE_MAX) {
+			writer_piece(writer, (struct piece){piece.buf, {piece.bytes.at, at}});
+			writer_copy(writer, slice_of("Connection: close\r\n"));
+			piece.bytes = (struct slice){piece.bytes.at + at, piece.bytes.size - at};
+		}
+		writer_piece(writer, piece);
+	}
+	enum status status = writer_end(writer);
+	if (status != STATUS_OK)
+		return status;
+	proxy->response = next;
+	proxy->answered = true;
+	return STATUS_OK;
+}
+
 /* The end of an answer; of one that never began, something has to be said. */
 static enum status say_end(struct session *session, struct http_proxy *proxy, const struct event *event,
 			   struct writer *writer)
@@ -455,7 +480,6 @@ static enum status http_proxy_encode(struct session *session, void *state, const
 				     struct writer *writer)
 {
 	struct http_proxy *proxy = state;
-	enum status status;
 	switch (event->kind) {
 	case EVENT_OWED:
 		return say_owed(session, proxy, writer);
@@ -464,9 +488,9 @@ static enum status http_proxy_encode(struct session *session, void *state, const
 	case EVENT_OPENED:
 		return say_opened(session, proxy, event, writer);
 	case EVENT_DATA:
-		status = wire_plain.encode(session, NULL, event, writer);
-		proxy->answered = proxy->answered || status == STATUS_OK;
-		return status;
+		return proxy->exchange && proxy->response.step != RESPONSE_PASSED
+			       ? say_answer(proxy, event, writer)
+			       : wire_plain.encode(session, NULL, event, writer);
 	case EVENT_EOF:
 	case EVENT_CLOSE:
 		return proxy->exchange ? say_end(session, proxy, event, writer)

@@ -4,7 +4,8 @@
  * held until its role has placed it and may be moved to another worker. OPENED becomes 200 for CONNECT, and
  * from then on its bytes are the channel's. For the absolute form it is not answered: the request goes on in
  * origin form, without the fields that concern one hop, with Connection: close, so that one connection has
- * one exchange; what follows its body is dropped. A refusal is answered with 502, 504, 403 ...
+ * one exchange; what follows its body is dropped, and the answer, which passes as it is, gets a
+ * Connection: close in front of its fields. A refusal is answered with 502, 504, 403 ...
  *
  * States: HEAD -> (AUTH ->) OPENING -> TUNNEL or EXCHANGE; with a 407, once, back to HEAD.
  * Limits: HTTP1_HEAD_MAX (431), limits.handshake for the head and for each login.

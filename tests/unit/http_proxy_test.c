@@ -517,7 +517,7 @@ static void bad_chunks(void **state)
 			hear(user, CHUNKS);
 			hear(far, "HTTP/1.1 200 OK\r\n\r\nhalf");
 			say_in_pieces(says, piece);
-			assert_string_equal(said(user), "HTTP/1.1 200 OK\r\n\r\nhalf");
+			assert_string_equal(said(user), "HTTP/1.1 200 OK\r\n" END "half");
 			assert_true(user->gone && !user->shut && user->why == REASON_PROTOCOL && far->gone);
 			world_close();
 		}
@@ -684,12 +684,13 @@ static void not_before_opened(void **state)
 static void exchanges(void **state)
 {
 	static const char response[] =
-		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nConnection: x\r\n\r\nbody";
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\n\r\nbody";
 	begin(NULL);
 	hear(user, "POST http://a/ HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
 	wait_s(30);                            /* nobody is hurried */
 	hear(far, response);
-	assert_string_equal(said(user), response);
+	assert_string_equal(said(user), "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"
+					"Connection: close\r\nX: y\r\n\r\nbody");
 	hear(user, "bo");
 	wait_s(30);
 	hear(user, "dy and more");
@@ -704,6 +705,40 @@ static void exchanges(void **state)
 	world_turns(3, false);
 	assert_true(user->gone && far->gone && !user->why && !far->why);
 	world_close();
+}
+
+#define CLOSE "Connection: close\r\n"
+
+/* An answer passes, whatever it is; its user hears that it is the last. */
+static void answers(void **state)
+{
+	static const struct { const char *says, *hears; } cases[] = {
+		{"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n\r\n",
+		 "HTTP/1.0 200 OK\r\n" CLOSE "Connection: keep-alive\r\n\r\n\r\n"},
+		{"HTTP/1.1 404\r\n\r\nHTTP/1.1 200 OK\r\n", "HTTP/1.1 404\r\n" CLOSE
+								 "\r\nHTTP/1.1 200 OK\r\n"},
+		{"HTTP/1.1 204 None\nX: y\n\n", "HTTP/1.1 204 None\n" CLOSE "X: y\n\n"},
+		{"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 100\n\nHTTP/1.1 200 \r\n\r\n",
+		 "HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 100\n\nHTTP/1.1 200 \r\n" CLOSE "\r\n"},
+		{"HTTP/1.1 101 Now\r\n\r\nHTTP/1.1 200\r\n", "HTTP/1.1 101 Now\r\n\r\nHTTP/1.1 200\r\n"},
+		{"HTTP/2.0 200 OK\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n"},
+		{"HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n"},
+		{"<p>\r\nHTTP/1.1 200 OK\r\n", "<p>\r\nHTTP/1.1 200 OK\r\n"},
+		{"\r\nHTTP/1.1 200 OK\r\n", "\r\nHTTP/1.1 200 OK\r\n"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct slice says = slice_of(cases[i].says);
+		for (size_t piece = 1; piece <= says.size; piece++) {
+			begin(NULL);
+			hear(user, GET HOST "\r\n");
+			for (size_t at = 0; at < says.size; at += piece) {
+				bytes_add(&far->in, says.at + at, size_min(piece, says.size - at));
+				world_turns(3, false);
+			}
+			assert_string_equal(said(user), cases[i].hears);
+			world_close();
+		}
+	}
 }
 
 /* Who does not close behind the end of an answer is not waited for. */
@@ -937,6 +972,7 @@ int main(void)
 		cmocka_unit_test(tunnels),
 		cmocka_unit_test(not_before_opened),
 		cmocka_unit_test(exchanges),
+		cmocka_unit_test(answers),
 		cmocka_unit_test(closes_in_the_end),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(leaves_early),
