@@ -189,8 +189,18 @@ static bool user_refused(struct pair *pair, enum reason reason)
 	return false;
 }
 
+/* What went wrong in its dialogue; what becomes of a relay is the pair's to tell. */
+static void tell(const struct session *session)
+{
+	if (reason_is_error(session->why) && session->why_text[0] && hub_may_log(session->hub))
+		log_info("forwarder user refused", TEXT("name", forwarder_of(session)->name),
+			 TEXT("peer", session->peer), TEXT("reason", reason_text(session->why)),
+			 TEXT("detail", session->why_text));
+}
+
 static void user_ended(struct session *session)
 {
+	tell(session);
 	hub_resolve_cancel(&user_of(session)->inquiry);
 	leave(session);
 }
