@@ -102,7 +102,7 @@ def tree():
         folders[:] = sorted(f for f in folders if not f.startswith(MADE))
         for name in sorted(files):
             path = os.path.relpath(os.path.join(folder, name), ROOT)
-            if path not in FOREIGN and (name.endswith(TEXT) or "." not in name):
+            if path not in FOREIGN and "/corpus/" not in path and (name.endswith(TEXT) or "." not in name):
                 yield path
 
 

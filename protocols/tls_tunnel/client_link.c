@@ -330,6 +330,7 @@ static void link_published(struct session *session, const struct event *event)
 	hub_count(session->hub, COUNTER_links_opened, 1);
 	session_say(session, EVENT_READY);
 	log_info("link up", TEXT("gateway", session->peer), LINK_FACT(link),
+		 TEXT("transport", tls_tunnel_transport_name(session)),
 		 TEXT("generation", tls_tunnel_generation_name(tls_tunnel_generation(session))),
 		 TEXT("tls", session->tls),
 		 NUMBER("worker", session->hub->index));

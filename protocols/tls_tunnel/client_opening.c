@@ -9,7 +9,7 @@ const struct carrier *client_carrier(const struct config_client *config)
 {
 	static const struct carrier *const carriers[] = {[TRANSPORT_TLS] = &carrier_raw,
 							 [TRANSPORT_WSS] = &carrier_websocket_bytes,
-							 [TRANSPORT_HTTP2] = &carrier_raw};
+							 [TRANSPORT_HTTP2] = &carrier_http2};
 	return carriers[config->transport];
 }
 

@@ -68,6 +68,7 @@ static void link_auth(struct session *session, const struct event *event)
 	enum tunnel_generation generation = tls_tunnel_generation(session);
 	if (known) {
 		log_info("logged in", TEXT("peer", session->peer),
+			 TEXT("transport", tls_tunnel_transport_name(session)),
 			 TEXT("generation", generation == TUNNEL_14 ? "1.4 or older"
 								    : tls_tunnel_generation_name(generation)),
 			 TEXT("identity", state->identity ? state->identity->name : "shared key"),

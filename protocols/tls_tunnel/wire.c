@@ -505,6 +505,12 @@ enum tunnel_generation tls_tunnel_generation(const struct session *session)
 	return tunnel_of(session)->shown;
 }
 
+const char *tls_tunnel_transport_name(const struct session *session)
+{
+	const struct carrier *carrier = session->carrier;
+	return carrier == &carrier_http2 ? "http2" : carrier == &carrier_websocket_bytes ? "wss" : "tls";
+}
+
 const char *tls_tunnel_generation_name(enum tunnel_generation generation)
 {
 	static const char *const names[] = {[TUNNEL_UNKNOWN] = "",

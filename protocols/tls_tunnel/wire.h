@@ -24,6 +24,7 @@ enum tunnel_generation {
 	TUNNEL_14Y,      /* JSON messages, then yamux: the branch 1.4.y */
 	TUNNEL_10,       /* raw key, binary configuration, then yamux: 1.0 */
 };
+const char *tls_tunnel_transport_name(const struct session *session); /* "tls", "wss", "http2" */
 const char *tls_tunnel_generation_name(enum tunnel_generation generation); /* "1.5"; UNKNOWN: "" */
 /* Server, by role.start: clients before 1.5 are closed without an answer. */
 void tls_tunnel_refuse_legacy(struct session *session);

@@ -42,6 +42,7 @@
 	X(dials_retried) X(refusals_in_ring) /* seen while they waited to be said */                         \
 	    X(ferries_full)		     /* a ring without enough free slots */                          \
 	    X(bridged_here) X(bridged_over) /* a visitor that a LinkSocks provider serves, by a ferry */ \
+	    X(links_over_wss) X(links_over_http2) X(links_of_old) /* TLS Tunnel's, by a client */ \
 	    X(socks_over_tls)		    /* a client of LinkSocks is up at the gateway's port */ \
 	    X(early_ends) /* a target ended before it had heard everything, and all came through */
 

@@ -75,18 +75,18 @@ static void gateway_build(struct node *node)
 	node->host = &net.hosts[HOST_GATEWAY];
 	node->worker_count = 1 + (uint32_t)sim_below(NODE_WORKERS_MAX);
 	node->gateway_config = (struct config_gateway){
-	    .enabled = true, .listen_addr = {.family = ADDRESS_ANY, .port = GATEWAY_PORT}};
+	    .enabled = true, .legacy = true, .listen_addr = {.family = ADDRESS_ANY, .port = GATEWAY_PORT}};
 	check(secret_set(&node->gateway_config.auth_key, auth_key));
 	node->tls = (struct tls_settings){.server = true,
 					  .certificate = slice_of(certificate.certificate),
 					  .key = slice_of(certificate.key),
-					  .alpn = {"http/1.1"}};
+					  .alpn = {"http/1.1", "h2"}};
 	node->gateway = (struct gateway_settings){.config = &node->gateway_config,
 						  .listens = gateway_listens,
 						  .tls = world.knobs.tls ? &node->tls : NULL,
 						  .detector = {.detector = {.detect = gateway_detect},
 							       .tls_tunnel_wire = &wire_tls_tunnel,
-							       .transports = 1u << TRANSPORT_TLS,
+							       .transports = (1u << TRANSPORT_COUNT) - 1,
 							       .tls_tunnel_role = &role_gateway_link,
 							       .http_wire = &wire_http,
 							       .not_found_role = &role_http_not_found}};
@@ -146,6 +146,18 @@ static void proxy_build(struct node *node, uint32_t index, uint32_t at)
 		    ->greets = mover->greets;
 }
 
+/* One in three by WebSocket, one by HTTP/2; old ones where nothing is asked that they cannot do. */
+static void transport_draw(struct config_client *config, struct tls_settings *tls)
+{
+	config->transport = (enum config_transport)sim_below(TRANSPORT_COUNT);
+	config->path = "/tunnel";
+	config->plaintext = !world.knobs.tls;
+	if (config->transport == TRANSPORT_HTTP2)
+		tls->alpn[0] = "h2";
+	if (world.knobs.stock && !world.knobs.links && sim_below(3) == 0)
+		config->generation = sim_below(2) ? GENERATION_14 : GENERATION_14Y;
+}
+
 static void client_build(struct node *node, uint32_t index)
 {
 	struct config_client *config = &node->client_config;
@@ -164,6 +176,7 @@ static void client_build(struct node *node, uint32_t index)
 	    .visitors = node->visitors};
 	check(secret_set(&config->auth_key, auth_key));
 	world_trust(&node->tls);
+	transport_draw(config, &node->tls);
 	node->client = (struct client_settings){.config = config, .tls = world.knobs.tls ? &node->tls : NULL};
 	node->is_stock = world.knobs.stock;
 	uint32_t proxies = 1 + (uint32_t)sim_below(3);
