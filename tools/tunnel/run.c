@@ -416,8 +416,8 @@ static int wait_signal(struct run *run, int signals, int timeout_ms)
 static void drain(struct run *run, int signals)
 {
 	int64_t until = boot_time().ns + run->config->drain_stop.ns;
-	log_info("draining", NUMBER("limit_s", duration_ms(run->config->drain_stop) / 1000));
 	atomic_store(&run->draining, true);
+	log_info("draining", NUMBER("limit_s", duration_ms(run->config->drain_stop) / 1000));
 	process_drain(&run->process);
 	/* Workers count as idle until they have heard of it. A second signal ends all at once. */
 	int signal = wait_signal(run, signals, 50);
