@@ -78,6 +78,15 @@ bool json_member_integer(const json_t *object, const char *name, int64_t min, in
 	return true;
 }
 
+bool json_member_number(const json_t *object, const char *name, double *value)
+{
+	const json_t *member = json_object_get(object, name);
+	if (!json_is_number(member))
+		return false;
+	*value = json_number_value(member);
+	return true;
+}
+
 bool json_has(const json_t *object, const char *name)
 {
 	const json_t *member = json_object_get(object, name);

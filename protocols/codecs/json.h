@@ -28,6 +28,8 @@ json_t *json_member_object(const json_t *object, const char *name);
 json_t *json_member_array(const json_t *object, const char *name);
 const char *json_member_text(const json_t *object, const char *name);
 bool json_member_integer(const json_t *object, const char *name, int64_t min, int64_t max, int64_t *value);
+/* With or without a fraction. */
+bool json_member_number(const json_t *object, const char *name, double *value);
 /* There, and not null. */
 bool json_has(const json_t *object, const char *name);
 /* Overwrites the characters of a string that the library holds. */

@@ -13,6 +13,9 @@
 bool options_config(const struct options *options, struct config *config);
 
 int check_command(const struct options *options);
+int status_command(const struct options *options);
+int health_command(const struct options *options);
+int top_command(const struct options *options);
 int import_command(const struct options *options);
 int cert_command(const struct options *options);
 int token_command(const struct options *options);

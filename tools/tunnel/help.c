@@ -13,6 +13,12 @@ static const char running[] =
 	"  -v, --verbose          more log: debug, twice trace\n"
 	"  -h, --help             this text\n";
 
+#define ASKING \
+	"  -u, --url URL          http://HOST:PORT or unix:/PATH of stats.listen_addr\n" \
+	"                         (default http://127.0.0.1:9090)\n" \
+	"      --token-file FILE  the token, where stats.token is set\n" \
+	"  -h, --help             this text\n"
+
 static const struct topic {
 	const char *text;
 	bool runs;                   /* the options of a running program follow */
@@ -28,6 +34,7 @@ static const struct topic {
 	 "       tunnel check FILE                    validate a file\n"
 	 "       tunnel import FILE.toml              a file of TLS Tunnel as a configuration of ours\n"
 	 "       tunnel cert --host NAME              make a self-signed certificate\n"
+	 "       tunnel status | top | health         what runs: a table, a screen, ready or not\n"
 	 "       tunnel token                         print a random secret\n"
 	 "       tunnel doctor                        what this machine offers, and what would help\n"
 	 "       tunnel --version | --help | COMMAND --help\n\n"
@@ -87,6 +94,23 @@ static const struct topic {
 	 "when there is one. Environment variables and files that hold secrets are read.\n\n"
 	 "  -h, --help             this text\n",
 	 false, "Example: tunnel check /etc/tunnel.yaml\n"},
+    [COMMAND_STATUS] =
+	{"Usage: tunnel status [OPTIONS]\n\n"
+	 "Prints what a running gateway or client publishes, and its links. TLS Tunnel's own server can\n"
+	 "be asked too.\n\n" ASKING,
+	 false, "Example: tunnel status --url unix:/run/tunnel/stats.sock\n"},
+    [COMMAND_TOP] =
+	{"Usage: tunnel top [OPTIONS]\n\n"
+	 "Shows what is published, the links and their channels, with rates and what holds them back,\n"
+	 "again and again. Tab: the next table; n, c, R, <, > and others sort; r asks at once; q or Escape\n"
+	 "ends it. Without a terminal: two looks, then the tables as text.\n\n"
+	 "  -i, --interval N       seconds between two looks (default 2)\n" ASKING,
+	 false, "Example: tunnel top --url http://127.0.0.1:9091 --interval 5\n"},
+    [COMMAND_HEALTH] =
+	{"Usage: tunnel health [OPTIONS]\n\n"
+	 "Exit status 0 when the process is ready: it listens, and a client has a link. Else 1, and why.\n\n"
+	 ASKING,
+	 false, "Example: tunnel health || systemctl restart tunnel\n"},
     [COMMAND_IMPORT] =
 	{"Usage: tunnel import FILE.toml\n\n"
 	 "Prints what TLS Tunnel's server or client file says as a configuration of this program. What\n"

@@ -66,6 +66,9 @@ static int command(const struct options *options)
 {
 	switch (options->command) {
 	case COMMAND_CHECK: return check_command(options);
+	case COMMAND_STATUS: return status_command(options);
+	case COMMAND_TOP: return top_command(options);
+	case COMMAND_HEALTH: return health_command(options);
 	case COMMAND_IMPORT: return import_command(options);
 	case COMMAND_CERT: return cert_command(options);
 	case COMMAND_TOKEN: return token_command(options);
