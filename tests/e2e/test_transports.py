@@ -15,7 +15,7 @@ from nginx import Nginx
 from traffic import start_users, transfer
 from yamux import PING, SYN, frame
 
-TRANSPORTS = ["tls", "wss"]
+TRANSPORTS = ["tls", "wss", "http2"]
 PLAIN = {"plaintext": True, "gateway_tls_cert": None}
 
 
@@ -107,28 +107,30 @@ def test_each_end_is_killed_and_comes_back(world, transport):
     transfer(port, 100000, 100000)
 
 
-def test_both_transports_meet(world):
-    """What one transport publishes is visited over the other."""
+def test_transports_meet(world):
+    """What one transport publishes is visited over the others."""
     gateway, client, port, service = published(world, "wss", path="/some/where?x=1")
-    bind = tunnel.free_port()
-    world.client(
-        gateway, name="visiting", visitors=[tunnel.visitor("web", port, bind)], transport="tls"
-    ).ready()
-    transfer(bind, 1 << 20, 1 << 20)
+    for transport in ("tls", "http2"):
+        bind = tunnel.free_port()
+        visitors = [tunnel.visitor("web", port, bind)]
+        world.client(gateway, name=transport, visitors=visitors, transport=transport).ready()
+        transfer(bind, 1 << 20, 1 << 20)
 
 
-def test_several_links_over_websocket(world):
-    gateway, client, port, service = published(world, "wss", links=3)
+@pytest.mark.parametrize("transport", TRANSPORTS[1:])
+def test_several_links(world, transport):
+    gateway, client, port, service = published(world, transport, links=3)
     tunnel.until(lambda: len(client.matching("link up")) == 3, client.log)
     for user in start_users(12, port, 200000, 200000):
         user.finish()
 
 
-def test_websocket_in_clear(world):
+@pytest.mark.parametrize("transport", TRANSPORTS[1:])
+def test_in_clear(world, transport):
     gateway = clear_gateway(world)
     service, port = world.service(), tunnel.free_port()
     world.client(
-        gateway, transport="wss", proxies=[tunnel.proxy("web", port, service.port)], **PLAIN
+        gateway, transport=transport, proxies=[tunnel.proxy("web", port, service.port)], **PLAIN
     ).ready()
     transfer(port, 1 << 20, 1 << 20)
 
@@ -277,6 +279,18 @@ def test_they_are_told_apart(world, both):
     link.close()
 
 
+def test_they_are_told_apart_in_clear(world):
+    gateway = clear_gateway(world, linksocks={"tokens": [{"token": "F", "type": "forward"}]})
+    for first, answered in ((linksocks.auth("F", False), linksocks.ACCEPTED), (frame(PING, SYN, 0, 7), None)):
+        plain = socket.create_connection(("127.0.0.1", gateway.port), tunnel.WAIT)
+        link, answer = upgraded(plain, "/x")
+        assert answer == BARE
+        link.send(first)
+        opcode, _, payload = link.frame()
+        assert opcode == websocket.BINARY and payload == (answered or frame(PING, SYN, 0, 7)[:4] + payload[4:])
+        link.close()
+
+
 def test_nothing_for_a_second_is_tls_tunnel(world, both):
     """Such a client waits for the gateway to speak, which it never does first: it is its link that counts."""
     link, answer = upgraded(tls_socket(both.port), "/x")
@@ -286,10 +300,14 @@ def test_nothing_for_a_second_is_tls_tunnel(world, both):
     both.wait_line("did not authenticate in time")
 
 
-def test_strangers_are_closed_with_1002(world, both):
+@pytest.mark.parametrize("clear", [False, True])
+def test_strangers_are_closed_with_1002(world, clear):
+    section = {"tokens": [{"token": "F", "type": "forward"}]}
+    gateway = clear_gateway(world, linksocks=section) if clear else world.gateway(linksocks=section).ready()
     firsts = [(b"hello", websocket.TEXT), (b"\2", websocket.BINARY), (b"\1\2", websocket.BINARY)]
     for payload, opcode in firsts:
-        link, answer = upgraded(tls_socket(both.port), "/x")
+        plain = clear and socket.create_connection(("127.0.0.1", gateway.port), tunnel.WAIT)
+        link, answer = upgraded(plain or tls_socket(gateway.port), "/x")
         assert answer == BARE
         link.send(payload, opcode)
         with pytest.raises(websocket.Closed) as closed:

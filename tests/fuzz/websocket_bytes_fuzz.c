@@ -19,7 +19,8 @@ struct outcome {
 
 static struct side *listener;
 
-static enum status stream_decode(struct session *session, void *state, const struct chunk *chunk, size_t *used)
+static enum status stream_decode(struct session *session, void *state, const struct chunk *chunk,
+				 size_t *used)
 {
 	*used = chunk->piece.bytes.size;
 	if (chunk->kind == CHUNK_END)
