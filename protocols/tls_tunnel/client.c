@@ -169,7 +169,7 @@ static void client_destroy(struct service *service)
 	free(client->visiting);
 	free(client->forwarding);
 	free(client->publications);
-	free(client->generations);
+	free(client->known);
 	free(client);
 }
 
@@ -226,11 +226,11 @@ static bool client_alloc(struct client *client, const struct config_client *conf
 	    calloc(config->proxy_count + config->visitor_count + 1, sizeof *client->publications);
 	client->visiting = calloc(config->visitor_count + 1, sizeof *client->visiting);
 	client->forwarding = calloc(config->forwarder_count + 1, sizeof *client->forwarding);
-	client->generations = calloc(config->gateway_count, sizeof *client->generations);
-	for (size_t i = 0; client->generations && i < config->gateway_count; i++)
-		client->generations[i] = TUNNEL_15;
+	client->known = calloc(config->gateway_count, sizeof *client->known);
+	for (size_t i = 0; client->known && i < config->gateway_count; i++)
+		client->known[i].next = TUNNEL_15;
 	return client->links && client->publications && client->visiting && client->forwarding &&
-	       client->generations && client_tallies_create(client);
+	       client->known && client_tallies_create(client);
 }
 
 struct service *client_create(struct hub *hub, const struct client_settings *settings)

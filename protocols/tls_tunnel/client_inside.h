@@ -47,6 +47,12 @@ struct forwarding {
 	struct timer retry;
 };
 
+/* What was learnt of a gateway, for `generation: auto`. */
+struct client_gateway {
+	enum tunnel_generation next;         /* how the next try begins */
+	bool speaks_15;                      /* a link has been up */
+};
+
 struct client {
 	struct service service;
 	const struct client_settings *settings;
@@ -55,7 +61,7 @@ struct client {
 	struct credentials credentials;
 	struct publication *publications;
 	uint32_t publication_count, visiting_count;
-	enum tunnel_generation *generations; /* by gateway: how the next try begins */
+	struct client_gateway *known;        /* by index of config->gateways */
 	bool draining, listening;
 	bool alone;                          /* the gateway takes one link, and that was said */
 	struct visiting *visiting;

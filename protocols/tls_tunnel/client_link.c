@@ -47,7 +47,7 @@ static enum tunnel_generation generation_of_link(const struct client_link *link)
 	case GENERATION_14: return TUNNEL_14;
 	case GENERATION_14Y: return TUNNEL_14Y;
 	case GENERATION_10: return TUNNEL_10;
-	default: return link->client->generations[link->gateway];
+	default: return link->client->known[link->gateway].next;
 	}
 }
 
@@ -55,18 +55,19 @@ static enum tunnel_generation generation_of_link(const struct client_link *link)
  * as it works: gateways get upgraded. True: the answer said it, and it can be tried at once. */
 static bool learn_generation(struct client_link *link, const struct session *session, enum link_state was)
 {
-	enum tunnel_generation *next = &link->client->generations[link->gateway];
+	struct client_gateway *gateway = &link->client->known[link->gateway];
 	enum tunnel_generation shown = tls_tunnel_generation(session);
 	bool closed = session->why == REASON_LOST || session->why == REASON_TRUNCATED;
 	if (link->client->settings->config->generation != GENERATION_AUTO || was == LINK_READY)
 		return false;
 	if (link->spoken != TUNNEL_15)
-		*next = TUNNEL_15;
+		gateway->next = TUNNEL_15;
 	else if (shown == TUNNEL_14)
-		*next = TUNNEL_14;
-	else if (shown == TUNNEL_UNKNOWN && was == LINK_LOGIN && closed && !session->carrier_waits)
-		*next = TUNNEL_14Y;      /* which ends without a byte when it hears a Ping */
-	return *next == TUNNEL_14;
+		gateway->next = TUNNEL_14;
+	else if (shown == TUNNEL_UNKNOWN && was == LINK_LOGIN && closed && !session->carrier_waits &&
+		 !gateway->speaks_15)
+		gateway->next = TUNNEL_14Y; /* which ends without a byte when it hears a Ping */
+	return gateway->next == TUNNEL_14;
 }
 
 static void dial(struct client_link *link)
@@ -93,6 +94,8 @@ static void dial(struct client_link *link)
 	session->opening = &link->opening;
 	link->spoken = generation_of_link(link);
 	tls_tunnel_speak(session, link->spoken);
+	if (link->spoken == TUNNEL_14Y && config->generation == GENERATION_AUTO)
+		tls_tunnel_guess(session);
 	const struct config_endpoint *gateway = &config->gateways[link->gateway];
 	snprintf(session->peer, sizeof session->peer, "%.80s:%u", gateway->host, gateway->port);
 	log_at(link->said || link->number ? LOG_DEBUG : LOG_INFO, "connecting",
@@ -192,6 +195,7 @@ static const char *advice(const struct session *session, enum link_state was)
 static void link_up(struct client_link *link)
 {
 	link->state = LINK_READY;
+	link->client->known[link->gateway].speaks_15 |= link->spoken == TUNNEL_15;
 	link->ready_at = link->client->service.hub->now;
 	link->delay = link->client->settings->config->reconnect.min;
 	link->auth_delay = DURATION_S(AUTH_DELAY_S);

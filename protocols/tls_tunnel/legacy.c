@@ -58,6 +58,17 @@ static enum status refuse_long_key(struct hearing *hearing)
 	return broken(hearing, "a key of more than 1024 bytes");
 }
 
+static bool lists(const json_t *object, const char *name, const char *word)
+{
+	const json_t *list = json_member_array(object, name);
+	for (size_t i = 0; list && i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		if (text && strcmp(text, word) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A JSON object with an auth_key in it: 1.4.y. */
 static bool is_object_with_key(struct hearing *hearing, struct slice text)
 {
@@ -71,6 +82,7 @@ static bool is_object_with_key(struct hearing *hearing, struct slice text)
 	hearing->control->kept = object;
 	hearing->control->credentials = (struct credentials){.secret = slice_of(key)};
 	hearing->legacy->generation = TUNNEL_14Y;
+	hearing->legacy->guess = lists(object, "features", "1.5");
 	return true;
 }
 
@@ -112,17 +124,6 @@ static enum status judge_key(struct hearing *hearing)
 }
 
 /* ---- by a server: what is published ---- */
-
-static bool lists(const json_t *object, const char *name, const char *word)
-{
-	const json_t *list = json_member_array(object, name);
-	for (size_t i = 0; list && i < json_array_size(list); i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-		if (text && strcmp(text, word) == 0)
-			return true;
-	}
-	return false;
-}
 
 static enum status hear_json(struct hearing *hearing, struct slice text)
 {
@@ -295,6 +296,8 @@ static enum status hear_object(struct hearing *hearing, struct slice text)
 		return STATUS_PROTOCOL;
 	if (!truth_of(object, words[step], &accepted))
 		return broken(hearing, "an answer that is neither yes nor no");
+	if (step == LEGACY_LOGIN && lists(object, "features", "1.5"))
+		return broken(hearing, speaks_15);
 	if (step == LEGACY_CONFIG && accepted) {
 		hearing->legacy->step = LEGACY_LISTS;
 		return STATUS_OK;

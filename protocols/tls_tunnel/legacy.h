@@ -32,6 +32,7 @@ struct legacy {
 	enum legacy_step step;
 	bool by_local_port;	/* server: the client wants streams to be named by local port (1.0, 1.1) */
 	bool visitor_ports;	/* server: the client writes the port in front of what its visitors say */
+	bool guess;		/* client: 1.4.y is one; server: it is the client's, and wrong */
 	bool whole;		/* `text` is a message that has been told, to be released */
 	struct buf *text;	/* of the message that is being heard: all of it so far */
 	uint32_t walked, items; /* 1.0: bytes and entries of its list that are complete */

@@ -76,7 +76,7 @@ static void say_key(const struct legacy *legacy, const struct event *event, stru
 	if (legacy->generation == TUNNEL_14Y) {
 		json_put(text, "{\"auth_key\":");
 		json_put_text(text, credentials->secret);
-		json_put(text, "}");
+		json_put(text, legacy->guess ? ",\"features\":[\"1.5\"]}" : "}");
 	} else {
 		json_put_bytes(text, credentials->secret);
 	}
@@ -142,7 +142,9 @@ static void say_list(const struct event *event, struct json_text *text)
 
 /* ---- by a server ---- */
 
-static void say_verdict(struct json_text *text, const char *word, bool accepted, struct slice error)
+/* `more`: members behind it. */
+static void say_verdict(struct json_text *text, const char *word, bool accepted, struct slice error,
+			const char *more)
 {
 	size_t begin = begin_sized(text);
 	json_put(text, "{\"");
@@ -152,6 +154,7 @@ static void say_verdict(struct json_text *text, const char *word, bool accepted,
 		json_put(text, ",\"error\":");
 		json_put_text(text, error);
 	}
+	json_put(text, more);
 	json_put(text, "}");
 	end_sized(text, begin);
 }
@@ -161,7 +164,8 @@ static void say_login_answer(const struct legacy *legacy, const struct event *ev
 	bool accepted = event->reason == REASON_OK;
 	struct slice why = event->text.size ? event->text : slice_of("Invalid authentication key");
 	if (legacy->generation == TUNNEL_14Y)
-		say_verdict(text, "success", accepted, why);
+		say_verdict(text, "success", accepted, why,
+			    accepted && legacy->guess ? ",\"features\":[\"1.5\"]" : "");
 	else if (accepted)
 		put_number(text, 1, 1);
 	else
@@ -187,7 +191,7 @@ static void say_config_answer(const struct legacy *legacy, const struct event *e
 	bool accepted = event->reason == REASON_OK;
 	bool valid = accepted || (event->refused_count && !event->text.size);
 	if (legacy->generation == TUNNEL_14Y) {
-		say_verdict(text, "valid", valid, event->text);
+		say_verdict(text, "valid", valid, event->text, "");
 		if (valid)
 			say_lists(event, text);
 	} else if (accepted) {

@@ -498,6 +498,8 @@ void tls_tunnel_speak(struct session *session, enum tunnel_generation generation
 	tunnel_of(session)->legacy.generation = generation == TUNNEL_15 ? TUNNEL_UNKNOWN : generation;
 }
 
+void tls_tunnel_guess(struct session *session) { tunnel_of(session)->legacy.guess = true; }
+
 void tls_tunnel_refuse_legacy(struct session *session) { tunnel_of(session)->legacy_refused = true; }
 
 enum tunnel_generation tls_tunnel_generation(const struct session *session)
