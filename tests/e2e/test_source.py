@@ -294,6 +294,38 @@ def test_connections_are_counted_for_the_source(world, front):
         session.close()
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_port_in_clear(world, front, version):
+    """behind_proxy: the header comes before HTTP."""
+    port = tunnel.free_port()
+    gateway = world.add(
+        tunnel.Program(
+            world.folder,
+            "gateway",
+            {
+                "gateway": {
+                    "listen_addr": f"127.0.0.1:{port}",
+                    "behind_proxy": True,
+                    "proxy_protocol": "accept",
+                    "trusted_proxies": ["127.0.0.0/8"],
+                    "tls_tunnel": {"auth_key": tunnel.KEY, "transports": ["wss", "http2"]},
+                }
+            },
+            world.engine,
+        )
+    ).wait_listening(port)
+    service, published_at = world.service(), tunnel.free_port()
+    world.client(
+        front(port, proxy_header.make(version, SHOWN, 99), piece=5).address,
+        proxies=[tunnel.proxy("web", published_at, service.port)],
+        transport="wss",
+        plaintext=True,
+        gateway_tls_cert=None,
+    ).ready()
+    tunnel.until(lambda: gateway.about(f"{SHOWN}:99"), gateway.log)
+    transfer(published_at, 1 << 20, 1 << 20)
+
+
 @pytest.mark.parametrize("option", ["send-proxy", "send-proxy-v2", "send-proxy-v2-ssl"])
 def test_haproxy_in_front(world, option):
     """With its health checks, which say LOCAL."""
