@@ -131,6 +131,17 @@ def test_target_too_long(world):
     transfer(service.port, 0, 1000, dial=socks5.dialer(port))
 
 
+@pytest.mark.parametrize("transport", ["tls", "wss", "http2"])
+@pytest.mark.parametrize("generation", ["1.5", "1.4"])
+def test_over_all_transports_and_generations(world, transport, generation):
+    service = world.service()
+    _, _, port = forwarding(world, transport=transport, generation=generation)
+    transfer(service.port, 4 << 20, 4 << 20, dial=socks5.dialer(port))
+    for user in start_users(10, service.port, 1 << 20, 1 << 20, dial=socks5.dialer(port)):
+        user.finish()
+    assert refusal(port, tunnel.free_port()) == REFUSED
+
+
 # ---- what may be reached ----
 
 PRIVATE = ["127.0.0.1", "127.9.9.9", "10.0.0.1", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.64.0.1",
