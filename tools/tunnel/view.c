@@ -173,11 +173,11 @@ static const char *cell(const struct view *view, const struct view_row *row, int
 	enum view_kind kind = view->columns[column].kind;
 	text[0] = 0;
 	if (kind == VIEW_TEXT)
-		return row->texts[column] ? row->texts[column] : "";
+		return row->texts[column] && *row->texts[column] ? row->texts[column] : "-";
 	if (kind == VIEW_STALL) {
 		if (number >= 0.005)
 			snprintf(text, CELL_SIZE, "%s %.0f%%", causes[row->cause], number * 100);
-		return text;
+		return number >= 0.005 ? text : "-";
 	}
 	if (isnan(number))
 		return "-";
