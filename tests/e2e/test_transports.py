@@ -287,7 +287,8 @@ def test_they_are_told_apart_in_clear(world):
         assert answer == BARE
         link.send(first)
         opcode, _, payload = link.frame()
-        assert opcode == websocket.BINARY and payload == (answered or frame(PING, SYN, 0, 7)[:4] + payload[4:])
+        assert opcode == websocket.BINARY
+        assert payload == answered if answered else payload[:4] == frame(PING, SYN, 0, 7)[:4]
         link.close()
 
 
