@@ -30,8 +30,8 @@ const char *tls_tunnel_generation_name(enum tunnel_generation generation); /* "1
 void tls_tunnel_refuse_legacy(struct session *session);
 /* Client, before session_open: how it begins. Without a call: 1.5. */
 void tls_tunnel_speak(struct session *session, enum tunnel_generation generation);
-/* Client, with 1.4.y: that is a guess, since the gateway closed without a word; one of ours says that it speaks
- * 1.5, and the session ends with that. */
+/* Client, with 1.4.y: that is a guess, since the gateway closed without a word; one of ours says that it
+ * speaks 1.5, and the session ends with that. */
 void tls_tunnel_guess(struct session *session);
 /* Server: what the client speaks. Client: what the gateway has shown to be; UNKNOWN: it has said nothing; 14:
  * it took our Ping for a key. */
