@@ -56,7 +56,7 @@ struct session {
 	bool pushes_back;                   /* queued_bytes was at its limit: sources are blocked */
 	bool owes, slot_full, chunk_valid, input_ended, had_channel;
 	bool carrier_waits;                 /* for its peer's agreement: only its own debts are said */
-	bool head_answered, flushed;        /* the upgrade, before it existed; its last word, before it ended */
+	bool head_answered, flushed;        /* the upgrade, before it was there; its last word is said */
 	enum session_state state;
 	uint32_t traits;
 	uint32_t says;                      /* bits of enum event_kind that were announced */
