@@ -8,8 +8,10 @@ import time
 import pytest
 
 import legacy
+import socks5
 import tunnel
 import yamux
+from forwarding import forwarding
 from legacy import GENERATIONS, TOO_LONG, WRONG_KEY, config_message, key_message, proxy, sized
 from traffic import end_of, transfer
 from yamux import ACK, DATA, PING, RST, SYN, frame
@@ -282,6 +284,20 @@ def test_ours_visits_ours(world, generation):
         gateway, name="visiting", visitors=[tunnel.visitor("web", port, bind)], generation=generation
     ).ready()
     transfer(bind, 4 << 20, 4 << 20)
+    assert not service.faults()
+
+
+@pytest.mark.parametrize("generation", ["1.4", "1.4.y"])
+def test_ours_forwards_beside_visiting(world, generation):
+    """A forward has no port in front, whatever the client's visitors do."""
+    service, own, bind = world.service(), tunnel.free_port(), tunnel.free_port()
+    visit = tunnel.visitor("web", own, bind)
+    gateway, client, port = forwarding(world, generation=generation, visitors=[visit])
+    publishing = world.client(gateway, name="publishing", proxies=[tunnel.proxy("web", own, service.port)])
+    publishing.ready()
+    client.wait_listening(bind)
+    transfer(service.port, 1 << 20, 1 << 20, dial=socks5.dialer(port))
+    transfer(bind, 1 << 20, 1 << 20)
     assert not service.faults()
 
 
