@@ -223,6 +223,7 @@ static bool demo_config(const struct options *options, struct demo *demo)
 	good = options_config(&made, config);
 	options_fini(&made);
 	config->gateway.enabled = config->gateway.public = config->gateway.tls_tunnel = true;
+	config->gateway.transports = 1u << TRANSPORT_TLS;
 	return good && address_parse(&config->gateway.listen_addr, listen_addr) &&
 	       secret_set(&config->gateway.auth_key, slice_of("demonstration-key"));
 }
