@@ -21,8 +21,8 @@
 enum {
 	HTTP2_HEADER_SIZE = 9,
 	HTTP2_FRAME_MAX = 16384,             /* of a payload, ours and what we let the peer say */
-	/* Of the connection and the stream; granted again when half is used up: 320 MB/s at 100 ms. It holds no
-	 * memory: what was read is released, and the link is not read while it is full. */
+	/* Of the connection and the stream; granted again when half is used up: 320 MB/s at 100 ms. It holds
+	 * no memory: what was read is released, and the link is not read while it is full. */
 	HTTP2_WINDOW = 64 * 1024 * 1024,
 	HTTP2_FRAME_PIECES = 31,             /* of one DATA frame: with its header in an empty writer */
 	HTTP2_HEADERS_MAX = 16 * 1024,       /* names, values and 32 for each, of one head */

@@ -1,5 +1,5 @@
 /* tools/tunnel/run.c - see run.h. */
-#include "tools/tunnel/run.h"
+#include "tools/tunnel/run_inside.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -13,257 +13,10 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "protocols/codecs/proxy_header.h"
-#include "protocols/frontends/http.h"
-#include "protocols/linksocks/wire.h"
-#include "protocols/tls_tunnel/wire.h"
 #include "ring/network.h"
 #include "tools/tunnel/state.h"
 
 enum { TRIM_THRESHOLD = 512 * 1024 };
-
-static struct run *running;      /* for what workers tell: there is one run at a time */
-
-static void tell_main(void)
-{
-	uint64_t one = 1;
-	if (write(running->news, &one, sizeof one) != sizeof one)
-		log_error("cannot wake the main thread");
-}
-
-static void port_told(struct run_port *port, const struct address *address, int error)
-{
-	port->address = *address;
-	atomic_store(&port->state, error ? error : 1);
-	tell_main();
-}
-
-static void gateway_listens(const struct address *address, int error)
-{
-	port_told(&running->public, address, error);
-}
-
-static void linksocks_listens(const struct address *address, int error)
-{
-	port_told(&running->own, address, error);
-}
-
-static void stats_listen(const struct address *address, int error)
-{
-	port_told(&running->stats, address, error);
-}
-
-static bool a_client_is_up(const struct run *run)
-{
-	for (size_t i = 0; i < run->config->client_count; i++)
-		if (run->config->clients[i].protocol == PROTOCOL_LINKSOCKS
-			? linksocks_client_links_up(run->linksocks_clients[i].links)
-			: atomic_load(&run->clients[i].links->ready_count) > 0)
-			return true;
-	return false;
-}
-
-/* Called by worker 0. */
-static const char *unready(void)
-{
-	const struct config *config = running->config;
-	const struct config_gateway *gateway = &config->gateway;
-	bool public = gateway->enabled && gateway->public;
-	bool own = gateway->enabled && gateway->linksocks.enabled && gateway->linksocks.listens;
-	if (atomic_load(&running->draining))
-		return "the program is stopping";
-	if ((public && atomic_load(&running->public.state) != 1) ||
-	    (own && atomic_load(&running->own.state) != 1))
-		return "the gateway does not listen yet";
-	if (config->client_count && !a_client_is_up(running))
-		return "no link to a gateway is up";
-	return NULL;
-}
-
-static void client_ready(const struct client_settings *settings)
-{
-	atomic_fetch_add(&running->clients_ready, 1);
-	tell_main();
-}
-
-static void linksocks_client_ready(const struct linksocks_client_settings *settings)
-{
-	atomic_fetch_add(&running->clients_ready, 1);
-	tell_main();
-}
-
-static void linksocks_client_listens(const struct linksocks_client_settings *settings,
-				     const struct address *address)
-{
-	atomic_store(&running->users_listen, true);
-	tell_main();
-}
-
-/* The first one that gives up ends the program. */
-static void linksocks_client_failed(const struct linksocks_client_settings *settings, const char *why)
-{
-	if (atomic_exchange(&running->failing, true))
-		return;
-	snprintf(running->failure, sizeof running->failure, "%s", why);
-	atomic_store(&running->failed, true);
-	tell_main();
-}
-
-/* ---- settings ---- */
-
-/* Is there a TLS port? */
-static bool is_public(const struct config *config)
-{
-	return config->gateway.enabled && config->gateway.public;
-}
-
-static bool speaks_http2(const struct config_gateway *config)
-{
-	return config->tls_tunnel && config->transports & 1u << TRANSPORT_HTTP2;
-}
-
-static void gateway_settings_fill(struct run *run)
-{
-	const struct config_gateway *config = &run->config->gateway;
-	run->gateway_tls = (struct tls_settings){.server = true,
-						 .tls12 = config->tls12,
-						 .certificate = config->certificate_pem,
-						 .key = secret_slice(&config->key_pem),
-						 .anchors = config->client_ca_pem,
-						 .require_client_certificate = config->client_ca_pem.size > 0,
-						 .server_names = config->server_names,
-						 .server_name_count = config->server_name_count,
-						 .alpn = {"http/1.1", speaks_http2(config) ? "h2" : NULL}};
-	run->linksocks = (struct linksocks_server_settings){.config = &config->linksocks,
-							    .access = &run->config->access,
-							    .gateway = config,
-							    .own_detector = &run->own_detector.detector,
-							    .listens = linksocks_listens};
-	struct gateway_detector detector = {.detector = {.detect = gateway_detect},
-					    .http_wire = &wire_http,
-					    .not_found_role = &role_http_not_found,
-					    .forbidden_role = &role_http_forbidden,
-					    .linksocks = config->linksocks.enabled ? &run->linksocks : NULL,
-					    .linksocks_wire = &wire_linksocks,
-					    .linksocks_role = &role_linksocks_link,
-					    .linksocks_route = linksocks_route,
-					    .linksocks_service = &run->linksocks.service,
-					    .allow_origins = config->allow_origins,
-					    .allow_origin_count = config->allow_origin_count,
-					    .trusted_proxies = config->trusted_proxies,
-					    .trusted_proxy_count = config->trusted_proxy_count};
-	run->own_detector = detector;
-	run->own_detector.own = true;
-	detector.tls_tunnel_wire = config->tls_tunnel ? &wire_tls_tunnel : NULL;
-	detector.tls_tunnel_role = &role_gateway_link;
-	detector.clear = config->behind_proxy;
-	detector.transports = config->transports;
-	run->voucher = (struct voucher){.trusted = config->trusted_proxies,
-					.trusted_count = config->trusted_proxy_count,
-					.read = proxy_header_source};
-	run->gateway = (struct gateway_settings){.config = config,
-						 .tls = config->behind_proxy ? NULL : &run->gateway_tls,
-						 .voucher = config->proxy_protocol ? &run->voucher : NULL,
-						 .listens = gateway_listens,
-						 .detector = detector};
-	rate_shared_init(&run->gateway.link_rate, config->rate_limit.requests_per_second,
-			 config->rate_limit.burst_size);
-	forward_access_init(&run->gateway.forward, run->config);
-}
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-	clock_gettime(clock, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static void management_settings_fill(struct run *run)
-{
-	const struct config_stats *config = &run->config->stats;
-	run->stats_tls = (struct tls_settings){.server = true,
-					       .certificate = config->certificate_pem,
-					       .key = secret_slice(&config->key_pem),
-					       .alpn = {"http/1.1"}};
-	run->management = (struct management_settings){
-	    .config = config,
-	    .tls = config->certificate_pem.size ? &run->stats_tls : NULL,
-	    .wall_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME),
-	    .unready = unready,
-	    .listens = stats_listen};
-}
-
-static bool is_linksocks(const struct config_client *config)
-{
-	return config->protocol == PROTOCOL_LINKSOCKS;
-}
-
-/* ws:// alone needs no trust; with some it may be redirected to wss://. */
-static bool uses_tls(const struct config_client *config)
-{
-	return !config->plaintext || config->has_pin || config->anchors_pem.size;
-}
-
-/* False: no memory. */
-static bool linksocks_settings_fill(struct run *run, size_t index)
-{
-	const struct config_client *config = &run->config->clients[index];
-	struct linksocks_client_settings *settings = &run->linksocks_clients[index];
-	run->client_tls[index].alpn[0] = "http/1.1";
-	*settings = (struct linksocks_client_settings){
-	    .config = config,
-	    .tls = uses_tls(config) ? &run->client_tls[index] : NULL,
-	    .access = &run->config->access,
-	    .needs_port = run->original,
-	    .worker = (uint32_t)index % run->process.worker_count,
-	    .links = linksocks_client_links_create(config->linksocks.threads),
-	    .ready = linksocks_client_ready,
-	    .listens = linksocks_client_listens,
-	    .failed = linksocks_client_failed};
-	tls_random(settings->instance, sizeof settings->instance);
-	settings->instance[6] = (uint8_t)(0x40 | (settings->instance[6] & 0x0f)); /* a UUID, version 4 */
-	settings->instance[8] = (uint8_t)(0x80 | (settings->instance[8] & 0x3f));
-	return settings->links;
-}
-
-/* False: no memory. */
-static bool client_settings_fill(struct run *run, size_t index)
-{
-	const struct config_client *config = &run->config->clients[index];
-	struct tls_settings *tls = &run->client_tls[index];
-	*tls = (struct tls_settings){.certificate = config->certificate_pem,
-				     .key = secret_slice(&config->key_pem),
-				     .anchors = config->anchors_pem,
-				     .has_pin = config->has_pin};
-	memcpy(tls->pin, config->pin, sizeof tls->pin);
-	if (is_linksocks(config))
-		return linksocks_settings_fill(run, index);
-	tls->alpn[0] = config->transport == TRANSPORT_HTTP2 ? "h2" : NULL;
-	run->clients[index] = (struct client_settings){.config = config,
-						       .tls = config->plaintext ? NULL : tls,
-						       .links = client_links_create(
-							       config->links, config->forwarder_count),
-						       .worker = (uint32_t)index % run->process.worker_count,
-						       .ready = client_ready};
-	tls_random(run->clients[index].instance, sizeof run->clients[index].instance);
-	return run->clients[index].links;
-}
-
-/* Services have the same index on every worker. */
-static void populate(struct process *process, struct hub *hub)
-{
-	struct run *run = process->populate_state;
-	if (is_public(run->config))
-		check(gateway_create(hub, &run->gateway));
-	if (run->config->gateway.enabled && run->config->gateway.linksocks.enabled)
-		check(linksocks_server_create(hub, &run->linksocks));
-	for (size_t i = 0; i < run->config->client_count; i++)
-		check(is_linksocks(&run->config->clients[i])
-			  ? linksocks_client_create(hub, &run->linksocks_clients[i])
-			  : client_create(hub, &run->clients[i]));
-	if (run->config->stats.enabled)
-		check(management_create(hub, &run->management));
-}
 
 /* ---- starting ---- */
 
@@ -273,7 +26,7 @@ static void resolve(struct process *process, struct resolve_job *job)
 }
 static void post(void *state, struct mail *mail) { process_post(state, mail); }
 
-static struct instant boot_time(void) { return (struct instant){clock_ns(CLOCK_BOOTTIME)}; }
+static struct instant boot_time(void) { return (struct instant){run_clock_ns(CLOCK_BOOTTIME)}; }
 
 /* Two descriptors a channel: as many as we may have. */
 static void raise_descriptors(void)
@@ -306,16 +59,6 @@ static uint32_t choose_cores(const struct config *config)
 	return cores;
 }
 
-/* A setting that wolfSSL will not take must be known before anything runs. */
-static bool settings_work(const struct tls_settings *settings, char why[RUN_WHY_SIZE])
-{
-	struct tls_endpoint *endpoint = tls_endpoint_create(settings, why);
-	if (endpoint)
-		tls_endpoint_destroy(endpoint);
-	tls_thread_stop(); /* what wolfSSL has computed for this thread is for nobody */
-	return endpoint != NULL;
-}
-
 static void tell_memory(const struct config *config, size_t budgets, uint32_t cores)
 {
 	size_t all = budgets + machine_memory_beside(config, cores), present = machine_memory();
@@ -332,7 +75,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 			    .original = run->original,
 			    .print_line = run->print_line,
 			    .host = run->host};
-	running = run;
+	run_news_to(run);
 	run->network = config->client_count ? network_watch() : -1;
 	check(config->client_count <= RUN_CLIENTS_MAX);
 	block_signals();
@@ -355,7 +98,7 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 	process->batching = config->batching;
 	process->secret_bytes = tls_random;
 	process->usage = machine_usage;
-	process->populate = populate;
+	process->populate = run_populate;
 	process->populate_state = run;
 	process->resolve = resolve;
 	process->pinned = cores > 1 && cores <= machine_cores();
@@ -364,20 +107,8 @@ bool run_start(struct run *run, struct config *config, char why[RUN_WHY_SIZE])
 		snprintf(why, RUN_WHY_SIZE, "out of memory");
 		return false;
 	}
-	gateway_settings_fill(run);
-	management_settings_fill(run);
-	if (run->management.tls && !settings_work(&run->stats_tls, why))
+	if (!run_settings_fill(run, why))
 		return false;
-	if (is_public(config) && !config->gateway.behind_proxy && !settings_work(&run->gateway_tls, why))
-		return false;
-	for (size_t i = 0; i < config->client_count; i++) {
-		if (!client_settings_fill(run, i)) {
-			snprintf(why, RUN_WHY_SIZE, "out of memory");
-			return false;
-		}
-		if (uses_tls(&config->clients[i]) && !settings_work(&run->client_tls[i], why))
-			return false;
-	}
 	process->resolver = resolver_start(post, process, why);
 	if (!process->resolver)
 		return false;
@@ -583,5 +314,5 @@ void run_stop(struct run *run)
 	close(run->news);
 	if (run->network >= 0)
 		close(run->network);
-	running = NULL;
+	run_news_to(NULL);
 }
