@@ -59,7 +59,7 @@ class Sink:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.reads = threading.Event()
-        self.socks = []
+        self.socks, self.readers = [], []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -69,7 +69,9 @@ class Sink:
             except OSError:
                 return
             self.socks.append(sock)
-            threading.Thread(target=self._read, args=(sock,), daemon=True).start()
+            reader = threading.Thread(target=self._read, args=(sock,), daemon=True)
+            self.readers.append(reader)
+            reader.start()
 
     def _read(self, sock):
         self.reads.wait()
@@ -82,8 +84,18 @@ class Sink:
     def close(self):
         self.reads.set()
         self.listener.close()
-        for sock in self.socks:
-            sock.close()
+        for sock, reader in zip(self.socks, self.readers):
+            hang_up(sock, reader)
+
+
+def hang_up(sock, thread):
+    """Closed only when nobody uses the descriptor any more: its number is another's at once."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    thread.join(tunnel.WAIT)
+    sock.close()
 
 
 def pour(world, port):
@@ -97,8 +109,9 @@ def pour(world, port):
         except OSError:
             pass
 
-    threading.Thread(target=send, daemon=True).start()
-    world.closers.append(sock.close)
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    world.closers.append(lambda: hang_up(sock, sender))
 
 
 def serve(world, answer):
