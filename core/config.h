@@ -61,7 +61,7 @@ struct config_gateway {
 	uint32_t transports;             /* TLS Tunnel: bits 1 << enum config_transport */
 	bool legacy;                     /* TLS Tunnel: generations before 1.5 too */
 	bool allow_forward;              /* TLS Tunnel: clients' forwarders may dial from here */
-	struct config_rate rate_limit;   /* TLS Tunnel: links, all sources together; and of each source */
+	struct config_rate rate_limit;   /* TLS Tunnel: new links */
 	struct secret auth_key;          /* shared by all clients; empty: only `identities` may log in */
 	struct config_identity *identities;
 	size_t identity_count;

@@ -44,6 +44,7 @@ static void read_rate_limit(struct config_reader *reader, const struct config_no
 	static const struct config_key keys[] = {
 		{"requests_per_second", read_count, FIELD(config_rate, requests_per_second), true},
 		{"burst_size", read_count, FIELD(config_rate, burst_size), true},
+		{"per_source", read_count, FIELD(config_rate, per_source), false},
 	};
 	static const struct config_table table = {
 	    .name = "rate_limit", .keys = keys, .count = COUNT_OF(keys)};

@@ -9,9 +9,10 @@
 #include "core/cidr.h"
 #include "core/config_linksocks.h"
 
-/* A bucket of tokens; requests_per_second 0: no limit. */
+/* Buckets of tokens; 0: no limit. One for all sources; one of each, with as many seconds' worth at once. */
 struct config_rate {
 	uint32_t requests_per_second, burst_size;
+	uint32_t per_source;             /* requests per second */
 };
 
 enum config_transport { TRANSPORT_TLS, TRANSPORT_WSS, TRANSPORT_HTTP2, TRANSPORT_COUNT };

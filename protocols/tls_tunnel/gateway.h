@@ -11,7 +11,7 @@
 #define PROTOCOLS_TLS_TUNNEL_GATEWAY_H
 
 #include "core/config.h"
-#include "core/rate.h"
+#include "core/rate_sources.h"
 #include "core/registry.h"
 #include "core/request.h"
 #include "protocols/detect.h"
@@ -32,6 +32,7 @@ struct gateway_settings {
 	const struct tls_settings *tls;
 	const struct voucher *voucher;           /* NULL: no PROXY headers */
 	struct rate_shared link_rate;            /* new links, of all workers */
+	struct rate_sources *source_rates;       /* the same of each source; NULL: no limit */
 	struct gateway_detector detector;        /* .tls_tunnel_service: set by the first gateway_create */
 	/* Told once, on worker 0: the gateway listens (0), or why it does not (-errno). */
 	void (*listens)(const struct address *address, int error);

@@ -35,10 +35,14 @@ static void link_start(struct session *session)
 	struct gateway_settings *settings = gateway_of(session->service)->settings;
 	if (!settings->config->legacy)
 		tls_tunnel_refuse_legacy(session);
-	if (rate_shared_take(&settings->link_rate, session->hub->now))
+	bool source_may = !settings->source_rates ||
+			  rate_sources_take(settings->source_rates, &session->target.source,
+					    session->hub->now);
+	if (source_may && rate_shared_take(&settings->link_rate, session->hub->now))
 		return;
 	hub_count(session->hub, COUNTER_logins_limited, 1);
-	session_end(session, REASON_LIMIT, "tls_tunnel.rate_limit", false);
+	session_end(session, REASON_LIMIT,
+		    source_may ? "tls_tunnel.rate_limit" : "tls_tunnel.rate_limit.per_source", false);
 }
 
 /* Every key is compared, so that the time tells nothing. */

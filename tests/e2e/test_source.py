@@ -412,6 +412,27 @@ def test_our_client_asks_for_the_gateway_s_name(world):
 # ---- rates
 
 
+def test_each_source_has_a_rate_of_its_own(world):
+    """Told by a trusted proxy, since loopback itself is exempt."""
+    rate = {"requests_per_second": 1000, "burst_size": 2000, "per_source": 1}
+    gateway = world.gateway(
+        tls_tunnel={"rate_limit": rate}, proxy_protocol="accept", trusted_proxies=["127.0.0.0/8"]
+    ).ready()
+
+    def admitted(source):
+        plain = socket.create_connection(("127.0.0.1", gateway.port), tunnel.WAIT)
+        plain.sendall(f"PROXY TCP4 {source} 192.0.2.1 4000 443\r\n".encode())
+        with yamux.Session(yamux.trusting().wrap_socket(plain), True) as session:
+            session.tell(yamux.authenticate())
+            return session.answer() is not None
+
+    begun = time.monotonic()
+    count = sum(admitted("203.0.113.7") for _ in range(12))
+    assert 2 <= count <= 3 + time.monotonic() - begun
+    assert admitted("203.0.113.8")
+    assert "per_source" in gateway.wait_line("a limit was reached")
+
+
 def test_new_links_have_a_rate(world):
     """Two at once and one a second: what is above is closed, the rest works."""
     rate = {"requests_per_second": 1, "burst_size": 2}

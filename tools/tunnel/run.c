@@ -307,6 +307,7 @@ void run_stop(struct run *run)
 	if (log_enabled(LOG_DEBUG))
 		log_counters(&run->process);
 	process_fini(&run->process);
+	rate_sources_destroy(run->gateway.source_rates);
 	for (size_t i = 0; i < run->config->client_count; i++)
 		client_links_destroy(run->clients[i].links);
 	for (size_t i = 0; i < run->config->client_count; i++)

@@ -20,6 +20,20 @@ static bool speaks_http2(const struct config_gateway *config)
 	return config->tls_tunnel && config->transports & 1u << TRANSPORT_HTTP2;
 }
 
+/* As many seconds' worth at once as all sources together have. False: no memory. */
+static bool source_rates_fill(struct run *run)
+{
+	const struct config_rate *rate = &run->config->gateway.rate_limit;
+	uint64_t seed, burst = (uint64_t)rate->per_source * rate->burst_size;
+	if (!rate->per_source)
+		return true;
+	burst = (burst + rate->requests_per_second - 1) / rate->requests_per_second;
+	tls_random((uint8_t *)&seed, sizeof seed);
+	run->gateway.source_rates = rate_sources_create(
+	    rate->per_source, burst > UINT32_MAX ? UINT32_MAX : (uint32_t)burst, seed);
+	return run->gateway.source_rates;
+}
+
 static void gateway_settings_fill(struct run *run)
 {
 	const struct config_gateway *config = &run->config->gateway;
@@ -161,6 +175,10 @@ bool run_settings_fill(struct run *run, char why[RUN_WHY_SIZE])
 {
 	const struct config *config = run->config;
 	gateway_settings_fill(run);
+	if (!source_rates_fill(run)) {
+		snprintf(why, RUN_WHY_SIZE, "out of memory");
+		return false;
+	}
 	management_settings_fill(run);
 	if (run->management.tls && !settings_work(&run->stats_tls, why))
 		return false;
