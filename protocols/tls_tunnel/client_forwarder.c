@@ -21,6 +21,7 @@ enum { LISTEN_RETRY_S = 10, LOOKUP_S = 5, DIRECT_S = 10, ANSWER_S = 60 };
 struct forwarder_user {
 	struct inquiry inquiry;
 	struct session *session;
+	char *name;                      /* HOST_SIZE; while it is asked for: the channel may go before that */
 	bool counted;                    /* one of the forwarder's FORWARDER_CONNS_MAX */
 };
 
@@ -99,12 +100,20 @@ static void go_direct(struct channel *channel, const char *host)
 		refuse(channel, REASON_LIMIT, reason_text(REASON_LIMIT));
 }
 
+static void name_drop(struct session *session)
+{
+	struct forwarder_user *user = user_of(session);
+	memory_release(&session->hub->memory, user->name, HOST_SIZE);
+	user->name = NULL;
+}
+
 static void looked_up(struct inquiry *inquiry, const struct address *addresses, uint32_t count)
 {
 	struct session *session = OWNER(inquiry, struct forwarder_user, inquiry)->session;
 	struct channel *channel = session_only_channel(session);
 	char text[ADDRESS_TEXT_SIZE];
 	size_t which;
+	name_drop(session);
 	if (session->state != SESSION_OPEN || !channel || !session->held)
 		return;
 	switch (routing_by_addresses(&forwarder_of(session)->routing, addresses, count, &which)) {
@@ -123,9 +132,15 @@ static void looked_up(struct inquiry *inquiry, const struct address *addresses, 
 static void look_up(struct session *session, struct channel *channel)
 {
 	struct forwarder_user *user = user_of(session);
+	user->name = memory_acquire(&session->hub->memory, HOST_SIZE);
+	if (!user->name) {
+		refuse(channel, REASON_MEMORY, reason_text(REASON_MEMORY));
+		return;
+	}
+	text_copy(user->name, HOST_SIZE, slice_of(channel->target.host));
 	user->session = session;
 	user->inquiry = (struct inquiry){
-		.host = channel->target.host, .timeout = DURATION_S(LOOKUP_S), .answered = looked_up};
+		.host = user->name, .timeout = DURATION_S(LOOKUP_S), .answered = looked_up};
 	hub_resolve(session->hub, &user->inquiry);
 }
 
@@ -202,6 +217,7 @@ static void user_ended(struct session *session)
 {
 	tell(session);
 	hub_resolve_cancel(&user_of(session)->inquiry);
+	name_drop(session);
 	leave(session);
 }
 
