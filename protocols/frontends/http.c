@@ -29,8 +29,8 @@ struct http {
 	struct buf *head, *body;         /* from the pool; wiped when they are given back */
 	size_t left;                     /* of a body that is not chunked */
 	struct chunked chunked;
-	size_t answered;                 /* bytes of the answer's body that have been written */
-	bool answer_begun;
+	size_t answered, seen;           /* bytes of the answer's body: written; that were so at a look */
+	bool answer_begun, stuck;        /* stuck: the last look found one that waits */
 	struct http_exchange exchange;
 };
 
@@ -67,8 +67,9 @@ static enum status ask(struct session *session, struct http *http)
 		exchange->body = (struct slice){http->body->bytes, http->body->used};
 	http->state = HTTP_ASKED;
 	http->answered = 0;
-	http->answer_begun = http->expects = http->continues = false;
+	http->answer_begun = http->expects = http->continues = http->stuck = false;
 	session->blocked = true;                 /* until it is answered: pipelined requests wait */
+	session_tick_at(session, instant_after(session->hub->now, session->hub->limits->http_idle));
 	return session_deliver(session, &event);
 }
 
@@ -307,11 +308,25 @@ static enum status http_encode(struct session *session, void *state, const struc
 	return STATUS_OK;
 }
 
+/* The role takes the time that it needs. Its answer is held until it is written: whoever reads nothing of it
+ * between two looks is given up. */
+static struct instant tick_asked(struct session *session, struct http *http)
+{
+	bool waits = session->says & 1u << EVENT_RESPONSE;
+	if (waits && http->stuck && http->seen == http->answered) {
+		session_end(session, REASON_TIMEOUT, "the answer was not read in time", false);
+		return INSTANT_NEVER;
+	}
+	http->stuck = waits;
+	http->seen = http->answered;
+	return instant_after(session->hub->now, session->hub->limits->http_idle);
+}
+
 static struct instant http_tick(struct session *session, void *state, struct instant now)
 {
-	const struct http *http = state;
-	if (http->state == HTTP_ASKED)           /* the role takes the time that it needs */
-		return INSTANT_NEVER;
+	struct http *http = state;
+	if (http->state == HTTP_ASKED)
+		return tick_asked(session, http);
 	bool between = http->state == HTTP_HEAD && !http->head;
 	session_end(session, between ? REASON_OK : REASON_TIMEOUT,
 		    between ? NULL : "the request did not come in time", false);

@@ -4,7 +4,7 @@
  * by session_say(EVENT_RESPONSE), and role.fill gives status, content type and body. One exchange at a time;
  * pipelined requests wait. Keep-alive as RFC 9112 has it; HEAD gets no body; 100-continue is answered.
  * Limits: HTTP1_HEAD_MAX for the head (431), HTTP_BODY_MAX for the body (413), limits.handshake for a head,
- *         limits.http_idle between requests.
+ *         limits.http_idle between requests, and twice that for an answer of which nothing is read.
  * Never:  accepts an ambiguous head (two lengths, a length beside chunks, bare LF, obs-fold, NUL): 400.
  */
 #ifndef PROTOCOLS_FRONTENDS_HTTP_H

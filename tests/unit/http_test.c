@@ -251,6 +251,29 @@ static void after(struct duration span)
 	http_turn(65536);
 }
 
+/* The socket takes nothing more, or a little now and then: an answer is not held for ever. */
+static void answers_that_nobody_reads(void **state)
+{
+	static uint8_t large[1 << 20];
+	for (int reads = 0; reads < 2; reads++) {
+		http_begin();
+		http_world.silent = true;
+		http_world.answer =
+		    (struct http_exchange){.status = 200, .body = {large, sizeof large}};
+		http_feed(slice_of("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), SIZE_MAX);
+		session_say(http_world.session, EVENT_RESPONSE);
+		for (int i = 0; i < 12 && http_world.session->state == SESSION_OPEN; i++) {
+			if (reads || !i)
+				http_pump(40000);
+			http_world.hub.now = instant_after(http_world.hub.now, DURATION_S(200));
+			wheel_expire(&http_world.hub.wheel, http_world.hub.now);
+		}
+		assert_int_equal(http_world.session->state, reads ? SESSION_OPEN : SESSION_DEAD);
+		assert_int_equal(http_world.session->why, reads ? REASON_OK : REASON_TIMEOUT);
+		http_close();
+	}
+}
+
 static void slow_peers(void **state)
 {
 	static const struct { const char *in; int64_t waits_s; enum reason why; } cases[] = {
@@ -324,6 +347,7 @@ int main(void)
 		cmocka_unit_test(who_expects_to_go_on_is_told),
 		cmocka_unit_test(pipelined_requests_wait),
 		cmocka_unit_test(large_answers_go_in_parts),
+		cmocka_unit_test(answers_that_nobody_reads),
 		cmocka_unit_test(slow_peers),
 		cmocka_unit_test(a_head_has_one_limit),
 		cmocka_unit_test(ends),
