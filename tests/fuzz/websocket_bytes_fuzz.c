@@ -5,17 +5,9 @@
  * Byte 0: the role, whether the opening is behind us or was answered before there was a session; byte 1: the
  * pieces.
  */
-#include "tests/unit/websocket_world.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+#include "tests/fuzz/websocket_pieces.h"
 
 enum { CLIENT = 1, FRAMES = 2, ANSWERED = 4 };
-
-struct outcome {
-	char heard[HEARD_SIZE], why[WHY_TEXT_SIZE];
-	enum reason reason;
-	bool shut;
-};
 
 static struct side *listener;
 
@@ -26,7 +18,7 @@ static enum status stream_decode(struct session *session, void *state, const str
 	if (chunk->kind == CHUNK_END)
 		return STATUS_IO;
 	check(chunk->kind == CHUNK_BYTES && chunk->piece.bytes.size && chunk->piece.buf);
-	bytes_add(&listener->message, chunk->piece.bytes.at, chunk->piece.bytes.size);
+	bytes_add(&listener->heard, chunk->piece.bytes.at, chunk->piece.bytes.size);
 	return STATUS_OK;
 }
 
@@ -51,8 +43,8 @@ static void open_by_itself(struct side *side)
 	check(!side->session->carrier_waits);
 }
 
-static void hear(uint8_t how, size_t seed, size_t piece_max, const uint8_t *bytes, size_t size,
-		 struct outcome *outcome)
+static void outcome_of(struct outcome *outcome, uint8_t how, size_t seed, size_t piece_max,
+		       struct slice bytes)
 {
 	world_init(seed);
 	world_carrier = &carrier_websocket_bytes;
@@ -65,29 +57,12 @@ static void hear(uint8_t how, size_t seed, size_t piece_max, const uint8_t *byte
 	else if (how & CLIENT)
 		side_pump(side);
 	side->said.size = 0;
-	side_hear(side, bytes, size, piece_max);
+	side_hear(side, bytes.at, bytes.size, piece_max);
 	for (int i = 0; i < 4; i++)
 		side_pump(side);
 	world_bury();
-	note_bytes(side, side->message.at, side->message.size);
+	note_bytes(side, side->heard.at, side->heard.size);
 	note_bytes(side, side->said.at, side->said.size);
-	memcpy(outcome->heard, side->heard, sizeof outcome->heard);
-	memcpy(outcome->why, side->why_text, sizeof outcome->why);
-	outcome->reason = side->why;
-	outcome->shut = side->shut;
+	outcome_take(outcome, side);
 	world_close();
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
-	static struct outcome whole, pieces;
-	if (size < 2)
-		return 0;
-	size_t seed = bytes[1];
-	hear(bytes[0], seed, 0, bytes + 2, size - 2, &whole);
-	hear(bytes[0], seed, 1 + seed % 32, bytes + 2, size - 2, &pieces);
-	check(strcmp(whole.heard, pieces.heard) == 0);
-	check(strcmp(whole.why, pieces.why) == 0);
-	check(whole.reason == pieces.reason && whole.shut == pieces.shut);
-	return 0;
 }

@@ -6,56 +6,14 @@
 #ifndef TESTS_UNIT_HTTP2_WORLD_H
 #define TESTS_UNIT_HTTP2_WORLD_H
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "core/hub.h"
 #include "protocols/carriers/http2.h"
+#include "tests/unit/carrier_world.h"
 
 enum { NOTES_SIZE = 1 << 14 };
 
-struct bytes {
-	uint8_t *at;
-	size_t size, room;
-};
-
-struct side {
-	struct session *session; /* NULL: gone */
-	struct bytes heard, said;
-	uint32_t chunks, ends; /* heard */
-	bool shut;
-	enum reason why;
-	char why_text[WHY_TEXT_SIZE];
-};
-
-static struct limits limits;
-static struct hub hub;
-static struct side sides[2]; /* by session->client */
-static uint64_t random_state;
 static const struct opening opening = {.host = "example.com"};
-
-static inline uint64_t chance(uint64_t below) { return random_next(&random_state) % below; }
-
-static inline void bytes_add(struct bytes *bytes, const void *at, size_t size)
-{
-	if (bytes->size + size > bytes->room) {
-		bytes->room = 2 * (bytes->size + size) + 64;
-		bytes->at = realloc(bytes->at, bytes->room);
-		check(bytes->at);
-	}
-	if (size)
-		memcpy(bytes->at + bytes->size, at, size);
-	bytes->size += size;
-}
-
-static inline void bytes_cut(struct bytes *bytes, size_t size)
-{
-	check(size <= bytes->size);
-	if (size)
-		memmove(bytes->at, bytes->at + size, bytes->size - size);
-	bytes->size -= size;
-}
 
 /* ---- the wire ---- */
 
@@ -88,91 +46,21 @@ static const struct wire world_wire = {
 
 /* ---- life ---- */
 
-static inline void world_init(uint64_t seed)
-{
-	limits = LIMITS_DEFAULT;
-	random_state = seed;
-	memset(sides, 0, sizeof sides);
-	hub_init(&hub, 0, 1, &limits, (struct instant){1000000000});
-	hub.random = seed;
-}
+static inline void world_init(uint64_t seed) { sides_init(seed); }
 
 static inline struct side *world_open(bool client)
 {
 	struct session_options options = {.wire = &world_wire, .carrier = &carrier_http2, .client = client};
-	struct side *end = &sides[client];
-	end->session = session_create(&hub, &options);
-	check(end->session);
-	end->session->opening = client ? &opening : NULL;
+	struct side *end = side_create(&options, &opening);
 	session_open(end->session);
 	return end;
 }
 
-/* Those that are over are let go. */
-static inline void world_bury(void)
-{
-	struct link *link;
-	while ((link = list_pull(&hub.ended)) != NULL) {
-		struct session *session = OWNER(link, struct session, ended_link);
-		struct side *end = &sides[session->client];
-		end->why = session->why;
-		text_copy(end->why_text, sizeof end->why_text, slice_of(session->why_text));
-		session_destroy(session);
-		end->session = NULL;
-	}
-}
+static inline void world_close(void) { sides_close(); }
 
-static inline void side_close(struct side *end)
-{
-	if (end->session)
-		session_end(end->session, REASON_STOPPING, NULL, false);
-	world_bury();
-	free(end->heard.at);
-	free(end->said.at);
-	memset(end, 0, sizeof *end);
-}
+/* ---- speaking and hearing ---- */
 
-static inline void world_close(void)
-{
-	side_close(&sides[0]);
-	side_close(&sides[1]);
-	check(hub.session_count == 0);
-	hub_fini(&hub);
-}
-
-/* ---- speaking ---- */
-
-static inline void side_take(struct side *end, struct writer *writer)
-{
-	size_t size = 0;
-	for (uint32_t i = 0; i < writer->count; i++) {
-		bytes_add(&end->said, writer->parts[i].piece.bytes.at, writer->parts[i].piece.bytes.size);
-		size += writer->parts[i].piece.bytes.size;
-	}
-	check(size == writer->bytes);
-	end->shut = end->shut || writer->shut;
-	writer_fini(writer);
-}
-
-/* What is owed. Returns how much was said. */
-static inline size_t side_pump(struct side *end)
-{
-	static struct writer writer;
-	struct session *session = end->session;
-	size_t before = end->said.size;
-	if (!session || session->state == SESSION_DEAD)
-		return 0;
-	link_remove(&session->writable_link);
-	writer_init(&writer, session, &hub.bufs, 65536);
-	session_pump(session, &writer);
-	side_take(end, &writer);
-	if (session->state == SESSION_FLUSH && !session_has_output(session))
-		session_end(session, session->why, NULL, false);
-	world_bury();
-	return end->said.size - before;
-}
-
-/* One message: a header of its own, then a body in random parts that are copied or referenced. */
+/* One message: a header of its own, then a body in random parts. */
 static inline enum status side_say(struct side *end, struct slice header, struct slice body)
 {
 	static struct writer writer;
@@ -180,51 +68,10 @@ static inline enum status side_say(struct side *end, struct slice header, struct
 	writer_begin(&writer, CHUNK_BINARY);
 	writer_copy(&writer, header);
 	writer_cut(&writer);
-	for (size_t parts = 0; body.size; parts++) {
-		size_t size = parts < 40 && chance(2) ? 1 + chance(body.size) : body.size;
-		struct slice part = {body.at, size};
-		if (size <= WRITER_SLAB && chance(2)) {
-			writer_copy(&writer, part);
-		} else {
-			struct buf *buf = buf_acquire(&hub.bufs, size);
-			check(buf);
-			memcpy(buf->bytes, part.at, size);
-			writer_piece(&writer, (struct piece){buf, {buf->bytes, size}});
-			buf_unref(buf);
-		}
-		body.at += size;
-		body.size -= size;
-	}
+	say_parts(&writer, body);
 	enum status status = writer_end(&writer);
 	side_take(end, &writer);
 	return status;
-}
-
-/* ---- hearing ---- */
-
-/* All at once, or (piece_max > 0) in random pieces of at most so many bytes. */
-static inline void side_hear(struct side *end, const void *at, size_t size, size_t piece_max)
-{
-	while (size && end->session && session_wants_input(end->session)) {
-		size_t piece = size_min(size, BUF_RECEIVE_SIZE - 32), offset = chance(32);
-		if (piece_max)
-			piece = size_min(piece, 1 + chance(piece_max));
-		struct buf *buf = buf_receive(&hub.bufs);
-		check(buf);
-		memcpy(buf->bytes + offset, at, piece);
-		buf->used = (uint32_t)(offset + piece);
-		session_input(end->session, (struct piece){buf, {buf->bytes + offset, piece}});
-		world_bury();
-		at = (const uint8_t *)at + piece;
-		size -= piece;
-	}
-}
-
-/* What was said so far goes to the other end. */
-static inline void side_pass(struct side *from, struct side *to, size_t piece_max)
-{
-	side_hear(to, from->said.at, from->said.size, piece_max);
-	from->said.size = 0;
 }
 
 /* Until nobody has anything to say. */

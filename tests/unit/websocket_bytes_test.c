@@ -39,7 +39,7 @@ static enum status stream_decode(struct session *session, void *state, const str
 	}
 	assert_int_equal(chunk->kind, CHUNK_BYTES);
 	assert_true(chunk->piece.bytes.size && chunk->piece.buf);
-	bytes_add(&end->message, chunk->piece.bytes.at, chunk->piece.bytes.size);
+	bytes_add(&end->heard, chunk->piece.bytes.at, chunk->piece.bytes.size);
 	return STATUS_OK;
 }
 
@@ -66,10 +66,10 @@ static void begin(uint64_t seed)
 
 static void heard(struct side *end, const void *at, size_t size)
 {
-	assert_int_equal(end->message.size, size);
+	assert_int_equal(end->heard.size, size);
 	if (size)
-		assert_memory_equal(end->message.at, at, size);
-	end->message.size = 0;
+		assert_memory_equal(end->heard.at, at, size);
+	end->heard.size = 0;
 }
 
 static void said(struct side *end, const void *at, size_t size)
@@ -148,7 +148,7 @@ static void the_request_is_the_original_one(void **state)
 	assert_true(session_has_output(client->session));
 	side_pump(client);
 	note_said(client);
-	assert_string_equal(client->heard, "say masked 82 'wire'\n");
+	assert_string_equal(client->notes, "say masked 82 'wire'\n");
 	world_close();
 }
 
@@ -304,7 +304,7 @@ static void ends_before_the_answer(void **state)
 	side_pump(client);
 	session_input_end(client->session);
 	ends(client, REASON_LOST, "");
-	assert_string_equal(client->heard, "end 0\n");
+	assert_string_equal(client->notes, "end 0\n");
 	world_close();
 }
 
@@ -350,8 +350,8 @@ static void hear_messages(const struct vector *vector, bool client, size_t piece
 	for (size_t i = 0; i < COUNT_OF(vector->frames) && vector->frames[i].payload; i++)
 		put_frame(&input, vector->frames[i].first, !client, vector->frames[i].payload,
 			  strlen(vector->frames[i].payload));
-	end->heard_size = 0;
-	memset(end->heard, 0, sizeof end->heard);
+	end->notes_size = 0;
+	memset(end->notes, 0, sizeof end->notes);
 	side_hear(end, input.at, input.size, piece);
 	heard(end, vector->heard, strlen(vector->heard));
 	side_pump(end);
@@ -366,10 +366,10 @@ static void hear_messages(const struct vector *vector, bool client, size_t piece
 	}
 	/* an end is heard before the Close is said: the order of lines is not what is asked here */
 	for (char *line = wanted; *line; line = strchr(line, '\n') + 1)
-		if (!memmem(end->heard, end->heard_size, line, strcspn(line, "\n")))
-			fail_msg("%s: %s, not %s", vector->name, end->heard, wanted);
+		if (!memmem(end->notes, end->notes_size, line, strcspn(line, "\n")))
+			fail_msg("%s: %s, not %s", vector->name, end->notes, wanted);
 	if (!*vector->said)
-		assert_int_equal(end->heard_size, 0);
+		assert_int_equal(end->notes_size, 0);
 	free(input.at);
 	world_close();
 }
@@ -391,7 +391,7 @@ static void texts_have_a_limit(void **state)
 	side_hear(server, head, sizeof head, 0);
 	side_pump(server);
 	note_said(server);
-	assert_non_null(strstr(server->heard, "say 88 1009"));
+	assert_non_null(strstr(server->notes, "say 88 1009"));
 	ends(server, REASON_PROTOCOL, "too big");
 	world_close();
 }
@@ -405,7 +405,7 @@ static void nothing_empty_is_said(void **state)
 	session_end(server->session, REASON_OK, NULL, true);
 	side_pump(server);
 	note_said(server);
-	assert_string_equal(server->heard, "say 88 1000 ''\n");
+	assert_string_equal(server->notes, "say 88 1000 ''\n");
 	world_close();
 }
 

@@ -39,15 +39,15 @@ static void a_request_becomes_a_head(void **state)
 		world_init(split);
 		struct side *server = world_open(false);
 		side_hear(server, text, split, 0);
-		assert_int_equal(server->heard_size, 0);
+		assert_int_equal(server->notes_size, 0);
 		side_hear(server, text + split, sizeof text - 1 - split, 0);
-		assert_string_equal(server->heard, "head GET /chat?token=x X-A=1 X-B=2\n");
+		assert_string_equal(server->notes, "head GET /chat?token=x X-A=1 X-B=2\n");
 		world_close();
 	}
 	world_init(1);
 	struct side *server = world_open(false);
 	side_hear(server, text, sizeof text - 1, 1);
-	assert_string_equal(server->heard, "head GET /chat?token=x X-A=1 X-B=2\n");
+	assert_string_equal(server->notes, "head GET /chat?token=x X-A=1 X-B=2\n");
 	world_close();
 }
 
@@ -99,7 +99,7 @@ static void another_answer_has_a_body(void **state)
 			    "404 page not found\n");
 		assert_true(server->shut);
 		assert_int_equal(server->session->state, SESSION_OPEN);
-		assert_null(strstr(server->heard, "drop"));
+		assert_null(strstr(server->notes, "drop"));
 		world_close();
 	}
 }
@@ -139,7 +139,7 @@ static void no_request_is_refused(void **state)
 		world_init(1);
 		struct side *server = world_open(false);
 		side_hear(server, refused[i / 2].text, strlen(refused[i / 2].text), i % 2);
-		assert_int_equal(server->heard_size > 0,
+		assert_int_equal(server->notes_size > 0,
 				 refused[i / 2].text == refused[COUNT_OF(refused) - 1].text && i % 2);
 		assert_refused(server, refused[i / 2].answer, refused[i / 2].why);
 		world_close();
@@ -160,7 +160,7 @@ static void the_longest_request(void **state)
 		struct side *server = world_open(false);
 		side_hear(server, text, size, pieces[i % 3]);
 		if (i < 3)
-			assert_memory_equal(server->heard, "head GET / X=xxx", 16);
+			assert_memory_equal(server->notes, "head GET / X=xxx", 16);
 		else
 			assert_refused(server, "431 Request Header Fields Too Large", "too long");
 		world_close();
@@ -176,7 +176,7 @@ static void frames_before_the_answer(void **state)
 	side_hear(server, "\x89\x80mask", 6, 0);
 	world_answers = true; /* too late */
 	assert_refused(server, "400 Bad Request", "before the answer");
-	assert_string_equal(server->heard, "head GET /chat\n");
+	assert_string_equal(server->notes, "head GET /chat\n");
 	world_close();
 }
 
@@ -290,7 +290,7 @@ static void answers_are_verified(void **state)
 		client->said.size = 0;
 		snprintf(text, sizeof text, answers[i / 3].text, accept_of(client));
 		side_hear(client, text, strlen(text), pieces[i % 3]);
-		assert_string_equal(client->heard, answers[i / 3].heard);
+		assert_string_equal(client->notes, answers[i / 3].heard);
 		assert_non_null(strstr(client->session->why_text, answers[i / 3].why));
 		assert_int_equal(client->session->state,
 				 answers[i / 3].why[0] ? SESSION_FLUSH : SESSION_OPEN);
@@ -312,7 +312,7 @@ static void a_subprotocol_that_was_asked_for(void **state)
 	snprintf(text, sizeof text, SWITCHED UPGRADE CONNECTION ACCEPT "Sec-WebSocket-Protocol: chat\r\n\r\n",
 		 accept_of(client));
 	side_hear(client, text, strlen(text), 0);
-	assert_string_equal(client->heard, "head 101\n");
+	assert_string_equal(client->notes, "head 101\n");
 	world_close();
 }
 
@@ -367,8 +367,8 @@ static void a_client_and_a_server_agree(void **state)
 		side_pass(client, server, piece);
 		side_pass(server, client, piece);
 		assert_true(server->shut && client->shut);
-		assert_string_equal(server->heard, "head GET /chat\ntext 'second'\nping 'third'\nend 1000\n");
-		assert_string_equal(client->heard, "head 101\nbinary 'first'\npong 'third'\nend 1000\n");
+		assert_string_equal(server->notes, "head GET /chat\ntext 'second'\nping 'third'\nend 1000\n");
+		assert_string_equal(client->notes, "head 101\nbinary 'first'\npong 'third'\nend 1000\n");
 		world_close();
 	}
 }
@@ -391,7 +391,7 @@ static void the_end_is_said_once(void **state)
 		side_pump(side);
 		note_said(side);
 		assert_string_equal(
-		    side->heard,
+		    side->notes,
 		    client ? "ping 'ping'\nbinary 'rest'\nend 1000\nsay masked 82 'last'\nsay masked 88 1000 "
 			     "''\n"
 			   : "ping 'ping'\nbinary 'rest'\nend 1000\nsay 82 'last'\nsay 88 1000 ''\n");
@@ -423,7 +423,7 @@ static void an_end_is_told(void **state)
 		note_said(side);
 		snprintf(expected, sizeof expected, "say%s 82 'last'\nsay%s 88 %u ''\n",
 			 client ? " masked" : "", client ? " masked" : "", ends[i / 2].code);
-		assert_string_equal(side->heard, expected);
+		assert_string_equal(side->notes, expected);
 		world_close();
 	}
 	for (int client = 0; client < 2; client++) {
@@ -465,7 +465,7 @@ static void without_memory(void **state)
 			;
 		hub.bufs.fail = NULL;
 		side_pass(client, server, 0);
-		assert_string_equal(server->heard, "head GET /chat\n");
+		assert_string_equal(server->notes, "head GET /chat\n");
 		hub.bufs.fail = fails;
 		while (side_say_head(server, &answer) == STATUS_FULL)
 			;
@@ -478,7 +478,7 @@ static void without_memory(void **state)
 			side_pump(server);
 		hub.bufs.fail = NULL;
 		side_pass(server, client, 0);
-		assert_string_equal(client->heard, "head 101\npong 'p'\n");
+		assert_string_equal(client->notes, "head 101\npong 'p'\n");
 		world_close();
 	}
 }

@@ -222,7 +222,7 @@ static void put_frames(struct bytes *bytes, const struct raw *frames, bool clien
 /* All that came of it, in one text. */
 static char *transcript(bool client, const struct bytes *bytes, size_t split, size_t piece_max)
 {
-	static char text[HEARD_SIZE + WHY_TEXT_SIZE + 64];
+	static char text[SIDE_NOTES_SIZE + WHY_TEXT_SIZE + 64];
 	world_init(split * 100 + piece_max + 7);
 	world_wire.message_max = MESSAGE_MAX;
 	struct side *end = world_frames(client);
@@ -234,7 +234,7 @@ static char *transcript(bool client, const struct bytes *bytes, size_t split, si
 	side_pump(end);
 	note(end, "--\n");
 	note_said(end);
-	snprintf(text, sizeof text, "%s--\n%s%s", end->heard, why, end->session ? "" : " (over)");
+	snprintf(text, sizeof text, "%s--\n%s%s", end->notes, why, end->session ? "" : " (over)");
 	world_close();
 	return text;
 }
@@ -286,7 +286,7 @@ static void text_of_any_bytes(void **state)
 		const struct raw frames[FRAMES_MAX] = {F(0x01, "a\xff\xc3"), F(0x80, "\xc0\x80")};
 		put_frames(&bytes, frames, client);
 		side_hear(end, bytes.at, bytes.size, 1);
-		assert_string_equal(end->heard, "text 'a\\ff\\c3\\c0\\80'\n");
+		assert_string_equal(end->notes, "text 'a\\ff\\c3\\c0\\80'\n");
 		assert_non_null(end->session);
 		free(bytes.at);
 		world_close();
@@ -483,10 +483,10 @@ static void the_examples_of_the_standard(void **state)
 	world_init(1);
 	struct side *server = world_frames(false), *client = world_frames(true);
 	side_hear(server, masked, sizeof masked, 0);
-	assert_string_equal(server->heard, "text 'Hello'\n");
+	assert_string_equal(server->notes, "text 'Hello'\n");
 	side_hear(client, fragments, sizeof fragments, 0);
 	side_hear(client, ping, sizeof ping, 0);
-	assert_string_equal(client->heard, "text 'Hello'\nping 'Hello'\n");
+	assert_string_equal(client->notes, "text 'Hello'\nping 'Hello'\n");
 	side_say(server, CHUNK_TEXT, slice_of("Hello"));
 	assert_int_equal(server->said.size, 7);
 	assert_memory_equal(server->said.at, ((uint8_t[]){0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f}), 7);
@@ -518,7 +518,7 @@ static void said_is_heard(void **state)
 		assert_int_equal(side_say(from, CHUNK_PING, slice_of("p")), STATUS_OK);
 		assert_int_equal(side_say(from, CHUNK_PONG, slice_of("")), STATUS_OK);
 		side_pass(from, to, pieces[i / (2 * COUNT_OF(sizes))]);
-		assert_string_equal(to->heard, from->heard);
+		assert_string_equal(to->notes, from->notes);
 		world_close();
 	}
 }
@@ -548,7 +548,7 @@ static void fragments_of_every_size(void **state)
 		char expected[64];
 		snprintf(expected, sizeof expected, "binary %zu #%016llx\n", sizeof payload,
 			 (unsigned long long)sum_of(payload, sizeof payload));
-		assert_non_null(strstr(end->heard, expected));
+		assert_non_null(strstr(end->notes, expected));
 		free(bytes.at);
 		world_close();
 	}

@@ -9,59 +9,21 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "core/hub.h"
-#include "core/session.h"
-#include "core/writer.h"
 #include "protocols/carriers/websocket.h"
+#include "tests/unit/carrier_world.h"
 
-enum { HEARD_SIZE = 1 << 16, SHOWN_MAX = 200 };
-
-struct bytes {
-	uint8_t *at;
-	size_t size, room;
-};
-
-struct side {
-	struct session *session; /* NULL: gone */
-	struct bytes message;	 /* its pieces so far */
-	struct bytes said;
-	bool shut;
-	enum reason why;
-	char why_text[WHY_TEXT_SIZE];
-	char heard[HEARD_SIZE]; /* a line a message */
-	size_t heard_size;
-};
-
-static struct limits limits;
-static struct hub hub;
-static struct side sides[2]; /* by session->client */
-static uint64_t random_state;
-
-static inline uint64_t chance(uint64_t below) { return random_next(&random_state) % below; }
-
-static inline void bytes_add(struct bytes *bytes, const void *at, size_t size)
-{
-	if (bytes->size + size > bytes->room) {
-		bytes->room = 2 * (bytes->size + size) + 64;
-		bytes->at = realloc(bytes->at, bytes->room);
-		check(bytes->at);
-	}
-	if (size)
-		memcpy(bytes->at + bytes->size, at, size);
-	bytes->size += size;
-}
+enum { SHOWN_MAX = 200 };
 
 static inline void note(struct side *end, const char *format, ...)
 {
 	va_list list;
 	va_start(list, format);
-	size_t room = HEARD_SIZE - end->heard_size;
-	int size = vsnprintf(end->heard + end->heard_size, room, format, list);
+	size_t room = SIDE_NOTES_SIZE - end->notes_size;
+	int size = vsnprintf(end->notes + end->notes_size, room, format, list);
 	va_end(list);
 	check(size >= 0);
-	end->heard_size += size_min((size_t)size, room - 1);
+	end->notes_size += size_min((size_t)size, room - 1);
 }
 
 static inline uint64_t sum_of(const uint8_t *at, size_t size)
@@ -123,12 +85,12 @@ static inline enum status world_decode(struct session *session, void *state, con
 		return STATUS_OK;
 	}
 	check(chunk->piece.buf);
-	bytes_add(&end->message, chunk->piece.bytes.at, chunk->piece.bytes.size);
+	bytes_add(&end->heard, chunk->piece.bytes.at, chunk->piece.bytes.size);
 	if (!chunk->last)
 		return STATUS_OK;
 	note(end, "%s", names[chunk->kind]);
-	note_bytes(end, end->message.at, end->message.size);
-	end->message.size = 0;
+	note_bytes(end, end->heard.at, end->heard.size);
+	end->heard.size = 0;
 	return STATUS_OK;
 }
 
@@ -161,11 +123,7 @@ static bool world_head_answered;
 
 static inline void world_init(uint64_t seed)
 {
-	limits = LIMITS_DEFAULT;
-	random_state = seed;
-	memset(sides, 0, sizeof sides);
-	hub_init(&hub, 0, 1, &limits, (struct instant){1000000000});
-	hub.random = seed;
+	sides_init(seed);
 	world_wire.message_max = 0;
 	world_wire.any_text = false;
 	world_answers = world_last_word = world_head_answered = false;
@@ -175,98 +133,23 @@ static inline struct side *world_open(bool client)
 {
 	struct session_options options = {
 	    .wire = &world_wire, .carrier = world_carrier, .client = client};
-	struct side *end = &sides[client];
-	end->session = session_create(&hub, &options);
-	check(end->session);
-	end->session->opening = client ? &world_opening : NULL;
+	struct side *end = side_create(&options, &world_opening);
 	end->session->head_answered = world_head_answered;
 	session_open(end->session);
 	return end;
 }
 
-/* Those that are over are let go. */
-static inline void world_bury(void)
-{
-	struct link *link;
-	while ((link = list_pull(&hub.ended)) != NULL) {
-		struct session *session = OWNER(link, struct session, ended_link);
-		struct side *end = &sides[session->client];
-		end->why = session->why;
-		text_copy(end->why_text, sizeof end->why_text, slice_of(session->why_text));
-		session_destroy(session);
-		end->session = NULL;
-	}
-}
-
-static inline void side_close(struct side *end)
-{
-	if (end->session)
-		session_end(end->session, REASON_STOPPING, NULL, false);
-	world_bury();
-	free(end->message.at);
-	free(end->said.at);
-	memset(end, 0, sizeof *end);
-}
-
-static inline void world_close(void)
-{
-	side_close(&sides[0]);
-	side_close(&sides[1]);
-	check(hub.session_count == 0);
-	hub_fini(&hub);
-}
+static inline void world_close(void) { sides_close(); }
 
 /* ---- speaking ---- */
 
-static inline void side_take(struct side *end, struct writer *writer)
-{
-	size_t size = 0;
-	for (uint32_t i = 0; i < writer->count; i++) {
-		bytes_add(&end->said, writer->parts[i].piece.bytes.at, writer->parts[i].piece.bytes.size);
-		size += writer->parts[i].piece.bytes.size;
-	}
-	check(size == writer->bytes);
-	end->shut = end->shut || writer->shut;
-	writer_fini(writer);
-}
-
-/* What is owed. */
-static inline void side_pump(struct side *end)
-{
-	static struct writer writer;
-	struct session *session = end->session;
-	if (!session || session->state == SESSION_DEAD)
-		return;
-	writer_init(&writer, session, &hub.bufs, 65536);
-	session_pump(session, &writer);
-	side_take(end, &writer);
-	if (session->state == SESSION_FLUSH && !session_has_output(session))
-		session_end(session, session->why, NULL, false);
-	world_bury();
-}
-
-/* A message, in random parts that are copied or referenced. */
+/* A message, in random parts. */
 static inline enum status side_say(struct side *end, enum chunk_kind kind, struct slice bytes)
 {
 	static struct writer writer;
 	writer_init(&writer, end->session, &hub.bufs, 65536);
 	writer_begin(&writer, kind);
-	while (bytes.size) {
-		size_t size = 1 + chance(bytes.size);
-		struct slice part = {bytes.at, size};
-		if (size <= WRITER_SLAB && chance(2)) {
-			writer_copy(&writer, part);
-		} else {
-			struct buf *buf = buf_acquire(&hub.bufs, size + 8);
-			size_t at = chance(8);
-			check(buf);
-			memcpy(buf->bytes + at, part.at, size);
-			writer_piece(&writer, (struct piece){buf, {buf->bytes + at, size}});
-			buf_unref(buf);
-		}
-		bytes.at += size;
-		bytes.size -= size;
-	}
+	say_parts(&writer, bytes);
 	enum status status = writer_end(&writer);
 	side_take(end, &writer);
 	return status;
@@ -281,32 +164,6 @@ static inline enum status side_say_head(struct side *end, const struct head *hea
 	side_take(end, &writer);
 	world_bury();
 	return status;
-}
-
-/* ---- hearing ---- */
-
-/* All at once, or (piece_max > 0) in random pieces of at most so many bytes. */
-static inline void side_hear(struct side *end, const void *at, size_t size, size_t piece_max)
-{
-	while (size && end->session && session_wants_input(end->session)) {
-		size_t piece = size_min(size, BUF_RECEIVE_SIZE - 32), offset = chance(32);
-		if (piece_max)
-			piece = size_min(piece, 1 + chance(piece_max));
-		struct buf *buf = buf_receive(&hub.bufs);
-		check(buf);
-		memcpy(buf->bytes + offset, at, piece);
-		buf->used = (uint32_t)(offset + piece);
-		session_input(end->session, (struct piece){buf, {buf->bytes + offset, piece}});
-		at = (const uint8_t *)at + piece;
-		size -= piece;
-	}
-}
-
-/* What was said so far goes to the other end. */
-static inline void side_pass(struct side *from, struct side *to, size_t piece_max)
-{
-	side_hear(to, from->said.at, from->said.size, piece_max);
-	from->said.size = 0;
 }
 
 /* ---- the handshake ---- */
@@ -342,7 +199,7 @@ static inline struct side *world_frames(bool client)
 		check(side_say_head(end, &answer) == STATUS_OK);
 	}
 	check(end->session && end->session->state == SESSION_OPEN);
-	end->heard_size = end->said.size = 0;
+	end->notes_size = end->said.size = 0;
 	return end;
 }
 

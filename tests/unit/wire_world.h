@@ -14,13 +14,9 @@
 #include "core/writer.h"
 #include "protocols/frontends/plain.h"
 #include "protocols/tls_tunnel/wire.h"
+#include "tests/unit/bytes.h"
 
 enum { CONNS_MAX = 256, HEARD_SIZE = 1 << 20, SERVER = 0, CLIENT = 1 };
-
-struct bytes {
-	uint8_t *at;
-	size_t size, room;
-};
 
 struct conn {
 	struct session *session; /* NULL: gone */
@@ -71,24 +67,6 @@ static struct world world;
 static const struct role world_role;
 
 static inline uint64_t chance(uint64_t below) { return random_next(&world.random) % below; }
-
-static inline void bytes_add(struct bytes *bytes, const void *at, size_t size)
-{
-	if (bytes->size + size > bytes->room) {
-		bytes->room = 2 * (bytes->size + size) + 64;
-		bytes->at = realloc(bytes->at, bytes->room);
-		check(bytes->at);
-	}
-	if (size)
-		memcpy(bytes->at + bytes->size, at, size);
-	bytes->size += size;
-}
-
-static inline void bytes_cut(struct bytes *bytes, size_t size)
-{
-	memmove(bytes->at, bytes->at + size, bytes->size - size);
-	bytes->size -= size;
-}
 
 static uint32_t slab_fails(void *state) { return chance(8) == 0; }
 
