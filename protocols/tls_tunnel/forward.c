@@ -10,11 +10,14 @@
 
 enum { CONNECT_S = 10 };
 
-/* What stays closed while nobody has said what is open. */
+/* What stays closed while nobody has said what is open: all that is somebody's own network, and what a
+ * translator there makes of an IPv4 address (64:ff9b:1::/48 of RFC 8215, ::ffff:0:0:0/96 of RFC 2765), where
+ * the length of its prefix, and so that address, cannot be known. */
 static const char *const private_ranges[] = {
-	"127.0.0.0/8", "10.0.0.0/8",  "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
-	"0.0.0.0/8",   "100.64.0.0/10", "::1",         "::",             "fc00::/7",
-	"fe80::/10",   "fec0::/10",   NULL,
+	"127.0.0.0/8",  "10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+	"0.0.0.0/8",    "100.64.0.0/10", "192.0.0.0/24",  "198.18.0.0/15",  "240.0.0.0/4",
+	"::1",          "::",            "fc00::/7",      "fe80::/10",      "fec0::/10",
+	"64:ff9b:1::/48", "::ffff:0:0:0/96", NULL,
 };
 
 static void deny(struct forward_access *access, const char *const *rules)

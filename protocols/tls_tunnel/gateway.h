@@ -16,7 +16,7 @@
 #include "core/request.h"
 #include "protocols/detect.h"
 
-enum { FORWARD_RULES_MAX = 24 };
+enum { FORWARD_RULES_MAX = 32 };
 
 /* What clients' forwarders may reach: `access`, or while the file has no such section all but what is private
  * or this machine's. The acl may point into it: it is not copied. */
