@@ -13,7 +13,7 @@ static const char head[] =
     "@media(prefers-color-scheme:dark){:root{--back:#0f1319;--card:#171d26;--line:#2a3240;--text:#e6eaf0;"
     "--dim:#93a0b4;--mark:#7aa7ff;--good:#4ade80}}\n"
     "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;max-width:80rem;padding:1.25rem;background:var(--back);color:var(--text);"
+    "body{margin:0 auto;max-width:90rem;padding:1.25rem;background:var(--back);color:var(--text);"
     "font:15px/1.45 system-ui,sans-serif}\n"
     "h1{font-size:1.3rem;margin:0 0 1rem}h2{font-size:1rem;margin:1.75rem 0 .6rem}\n"
     ".totals{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem}\n"
@@ -21,14 +21,18 @@ static const char head[] =
     "padding:.8rem 1rem}\n"
     ".totals b{display:block;font-size:1.6rem;font-variant-numeric:tabular-nums}"
     ".totals span,.dim{color:var(--dim);font-size:.85rem}\n"
-    "table{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line);"
-    "border-radius:.6rem;overflow:hidden;font-variant-numeric:tabular-nums}\n"
-    "th,td{text-align:left;padding:.5rem .75rem;border-top:1px solid var(--line);overflow-wrap:anywhere}\n"
-    "th{border-top:0;color:var(--dim);font-weight:600;font-size:.8rem}\n"
-    "td:first-child{font-weight:600}.on{color:var(--good)}a{color:var(--mark)}\n"
+    ".table{background:var(--card);border:1px solid var(--line);border-radius:.6rem;overflow-x:auto}\n"
+    "table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
+    "th,td{text-align:left;padding:.5rem .65rem;border-top:1px solid var(--line);white-space:nowrap}\n"
+    "th,th.words{border-top:0;color:var(--dim);font-weight:600;font-size:.8rem;white-space:nowrap}\n"
+    ".words{white-space:normal;overflow-wrap:anywhere;min-width:4rem;max-width:22rem}"
+    ".number{text-align:right}\n"
+    "td:first-child{font-weight:600;min-width:0}td[data-is=Encryption],td[data-is=Target]{min-width:9rem}"
+    "td[data-is=Encryption]{font-size:.8rem}.on{color:var(--good)}a{color:var(--mark)}\n"
     "@media(max-width:46rem){body{padding:.8rem}thead{display:none}tr{display:block;padding:.4rem 0;"
     "border-top:1px solid var(--line)}tbody tr:first-child{border-top:0}"
-    "td{display:flex;justify-content:space-between;gap:1rem;border:0;padding:.2rem .75rem;text-align:right}"
+    "td,.words{display:flex;max-width:none;white-space:normal;overflow-wrap:anywhere;"
+    "justify-content:space-between;gap:1rem;border:0;padding:.2rem .75rem;text-align:right}"
     "td::before{content:attr(data-is);color:var(--dim);font-weight:400;text-align:left}}\n"
     "</style>\n</head>\n<body>\n<h1>tunnel</h1>\n";
 
@@ -46,12 +50,27 @@ void put_escaped(struct json_text *text, const char *words)
 	}
 }
 
+/* Numbers stand right, and what may be long is broken. */
+static const char *class_of(const char *column)
+{
+	static const char *const numbers[] = {"Client Port", "Active", "Total", "Sent", "Received",
+					      "Uptime",      "In",     "Out",   "RTT",  "Channels"};
+	static const char *const words[] = {"Proxy Name", "Name", "Identity", "Target", "Encryption"};
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		if (strcmp(column, numbers[i]) == 0)
+			return "\" class=\"number\">";
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(column, words[i]) == 0)
+			return "\" class=\"words\">";
+	return "\">";
+}
+
 static void put_cell(struct json_text *text, const char *is, const char *words)
 {
 	json_put(text, "<td data-is=\"");
 	json_put(text, is);
-	json_put(text, "\">");
-	put_escaped(text, words);
+	json_put(text, class_of(is));
+	put_escaped(text, *words ? words : "\xe2\x80\x93");
 	json_put(text, "</td>");
 }
 
@@ -96,9 +115,10 @@ static void put_uptime(struct json_text *text, int64_t ns)
 
 static void put_columns(struct json_text *text, const char *const *names, size_t count)
 {
-	json_put(text, "<table><thead><tr>");
+	json_put(text, "<div class=\"table\"><table><thead><tr>");
 	for (size_t i = 0; i < count; i++) {
-		json_put(text, "<th>");
+		json_put(text, "<th scope=\"col");
+		json_put(text, class_of(names[i]));
 		json_put(text, names[i]);
 		json_put(text, "</th>");
 	}
@@ -107,7 +127,7 @@ static void put_columns(struct json_text *text, const char *const *names, size_t
 
 static void put_end_of_table(struct json_text *text, size_t omitted)
 {
-	json_put(text, "</tbody></table>\n");
+	json_put(text, "</tbody></table></div>\n");
 	if (!omitted)
 		return;
 	json_put(text, "<p class=\"dim\">and ");

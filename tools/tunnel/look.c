@@ -42,11 +42,11 @@ static const struct view_column published_columns[PUBLISHED_COLUMNS] = {
     [PUBLISHED_KIND] = {"KIND", VIEW_TEXT, 0, 3, {0, 0}},
     [PUBLISHED_AT] = {"PUBLISHED", VIEW_TEXT, 'p', 9, {0, 0}},
     [PUBLISHED_LOCAL] = {"LOCAL", VIEW_COUNT, 0, 2, {0, 0}},
-    [PUBLISHED_CLIENT] = {"CLIENT", VIEW_TEXT, 0, 5, {0, 0}},
+    [PUBLISHED_CLIENT] = {"CLIENT", VIEW_TEXT, 0, 6, {0, 0}},
     [PUBLISHED_ACTIVE] = {"ACTIVE", VIEW_COUNT, 'c', 11, {0, 0}},
     [PUBLISHED_TOTAL] = {"TOTAL", VIEW_COUNT, 't', 4, {0, 0}},
-    [PUBLISHED_SENT] = {"SENT", VIEW_BYTES, 0, 6, {0, 0}},
-    [PUBLISHED_RECEIVED] = {"RECEIVED", VIEW_BYTES, 0, 7, {0, 0}},
+    [PUBLISHED_SENT] = {"SENT", VIEW_BYTES, 0, 5, {0, 0}},
+    [PUBLISHED_RECEIVED] = {"RECEIVED", VIEW_BYTES, 0, 5, {0, 0}},
     [PUBLISHED_RATE] = {"RATE", VIEW_RATE, 'R', 10, {PUBLISHED_SENT, PUBLISHED_RECEIVED}},
     [PUBLISHED_STALLED] = {"STALLED", VIEW_STALL, 0, 8, {0, 0}},
     [PUBLISHED_UPTIME] = {"UPTIME", VIEW_SPAN, 'u', 1, {0, 0}},
@@ -60,7 +60,7 @@ static const struct view_column link_columns[LINK_COLUMNS] = {
     [LINK_STATE] = {"STATE", VIEW_TEXT, 0, 6, {0, 0}},
     [LINK_CHANNELS] = {"CHANNELS", VIEW_COUNT, 'c', 11, {0, 0}},
     [LINK_IN] = {"IN", VIEW_BYTES, 0, 8, {0, 0}},
-    [LINK_OUT] = {"OUT", VIEW_BYTES, 0, 9, {0, 0}},
+    [LINK_OUT] = {"OUT", VIEW_BYTES, 0, 8, {0, 0}},
     [LINK_RATE] = {"RATE", VIEW_RATE, 'R', 10, {LINK_IN, LINK_OUT}},
     [LINK_RTT] = {"RTT", VIEW_MS, 't', 2, {0, 0}},
     [LINK_STALLED] = {"STALLED", VIEW_STALL, 0, 7, {0, 0}},
@@ -75,7 +75,7 @@ static const struct view_column channel_columns[CHANNEL_COLUMNS] = {
     [CHANNEL_PEER] = {"LINK", VIEW_TEXT, 0, 3, {0, 0}},
     [CHANNEL_QUEUED] = {"QUEUED", VIEW_BYTES, 'c', 4, {0, 0}},
     [CHANNEL_IN] = {"IN", VIEW_BYTES, 0, 7, {0, 0}},
-    [CHANNEL_OUT] = {"OUT", VIEW_BYTES, 0, 8, {0, 0}},
+    [CHANNEL_OUT] = {"OUT", VIEW_BYTES, 0, 7, {0, 0}},
     [CHANNEL_RATE] = {"RATE", VIEW_RATE, 'R', 9, {CHANNEL_IN, CHANNEL_OUT}},
     [CHANNEL_STALLED] = {"STALLED", VIEW_STALL, 0, 6, {0, 0}},
     [CHANNEL_AGE] = {"AGE", VIEW_SPAN, 'u', 1, {0, 0}},
@@ -242,7 +242,10 @@ static struct view_row *find(const struct name *names, size_t count, const char 
 
 static void add_stalls(struct view_row *to, const struct view_row *from)
 {
-	for (int i = 0; to && i < VIEW_CAUSES; i++)
+	if (!to)
+		return;
+	to->stalled_parts++;
+	for (int i = 0; i < VIEW_CAUSES; i++)
 		to->stalls[i] += from->stalls[i];
 }
 

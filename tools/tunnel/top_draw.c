@@ -215,7 +215,8 @@ static void draw_tabs(const struct top *top, const struct look *look, char *line
 	put_bar(top, line, text, "36", false);
 }
 
-static void draw_foot(const struct top *top, const struct view *view, char *line)
+static void draw_foot(const struct top *top, const struct view *view, const struct view_layout *layout,
+		      char *line)
 {
 	char text[VIEW_LINE_SIZE];
 	size_t used = 0;
@@ -224,9 +225,9 @@ static void draw_foot(const struct top *top, const struct view *view, char *line
 		return;
 	}
 	used += (size_t)snprintf(text, sizeof text,
-				 "q quit  r refresh  Tab next table  <> sort by  i turn round ");
+				 "q quit  r refresh  Tab table  <> sort  i turn ");
 	for (int i = 0; i < view->column_count; i++)
-		if (view->columns[i].letter)
+		if (view->columns[i].letter && layout->widths[i])
 			used += (size_t)snprintf(text + used, sizeof text - used, " %c %s",
 						 view->columns[i].letter, view->columns[i].title);
 	put_bar(top, line, text, "2", false);
@@ -244,7 +245,7 @@ void top_draw(struct top *top, struct look *look, struct frame *frame)
 	view_sort(view, top->sorted[top->table], top->reverse[top->table]);
 	view_layout(view, top->width, top->looks, &layout);
 	scroll(top, view, 0);
-	draw_foot(top, view, frame->lines[frame->count - 1]);
+	draw_foot(top, view, &layout, frame->lines[frame->count - 1]);
 	if (top->height < HEAD_LINES + FOOT_LINES + 1)
 		return;
 	draw_summary(top, look, frame->lines[0]);

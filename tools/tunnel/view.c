@@ -98,9 +98,10 @@ static double rate_of(const struct view_column *column, const struct view_row *r
 
 static void take_stall(struct view_row *row, int column, const struct view_row *before, double seconds)
 {
+	double parts = row->stalled_parts ? row->stalled_parts : 1;
 	row->numbers[column] = 0;
 	for (unsigned i = 0; i < VIEW_CAUSES; i++) {
-		double share = (row->stalls[i] - before->stalls[i]) / seconds;
+		double share = (row->stalls[i] - before->stalls[i]) / seconds / parts;
 		if (share > row->numbers[column]) {
 			row->numbers[column] = share;
 			row->cause = i;
@@ -205,16 +206,19 @@ static size_t total(const struct view *view, const struct view_layout *layout)
 	return sum;
 }
 
-static bool drop_one(const struct view *view, struct view_layout *layout)
+/* Columns that are kept alike, such as the two directions, go together. */
+static bool drop_least(const struct view *view, struct view_layout *layout)
 {
-	int lowest = -1;
-	for (int i = 0; i < view->column_count; i++)
-		if (layout->widths[i] && view->columns[i].keep &&
-		    (lowest < 0 || view->columns[i].keep < view->columns[lowest].keep))
-			lowest = i;
-	if (lowest >= 0)
-		layout->widths[lowest] = 0;
-	return lowest >= 0;
+	unsigned least = 0;
+	for (int i = 0; i < view->column_count; i++) {
+		unsigned keep = layout->widths[i] ? view->columns[i].keep : 0;
+		if (keep && (!least || keep < least))
+			least = keep;
+	}
+	for (int i = 0; least && i < view->column_count; i++)
+		if (view->columns[i].keep == least)
+			layout->widths[i] = 0;
+	return least != 0;
 }
 
 /* So that numbers that grow do not move the columns. */
@@ -236,7 +240,7 @@ void view_layout(const struct view *view, size_t width, unsigned looks, struct v
 			layout->widths[i] = size_max(layout->widths[i], size_min(wide, TEXT_WIDTH_MAX));
 		}
 	}
-	while (width && total(view, layout) > width && drop_one(view, layout))
+	while (width && total(view, layout) > width && drop_least(view, layout))
 		;
 	size_t all = total(view, layout);
 	if (width && all > width && layout->widths[0] > all - width)

@@ -25,7 +25,7 @@ struct view_column {
 	const char *title;
 	enum view_kind kind;
 	char letter;   /* of the key that sorts by it; 0: none */
-	unsigned keep; /* on a narrow screen the lowest goes first; 0: never */
+	unsigned keep; /* on a narrow screen the lowest go first, equals together; 0: never */
 	int of[2];     /* VIEW_RATE */
 };
 
@@ -35,6 +35,7 @@ struct view_row {
 	char *texts[VIEW_COLUMNS_MAX]; /* VIEW_TEXT */
 	double numbers[VIEW_COLUMNS_MAX];
 	double stalls[VIEW_CAUSES]; /* seconds: peer, socket, link, memory */
+	unsigned stalled_parts;     /* the sum of so many; 0: its own */
 	unsigned cause;		    /* VIEW_STALL: of the number there, a share of the time */
 };
 
