@@ -105,7 +105,7 @@ static bool measure_handshakes(struct bench *bench, uint32_t index, enum figure 
 	struct holder *holder = holder_create(bench->setup.listener);
 
 	handshakes.resumed = figure == FIGURE_RESUMED;
-	handshakes.psk_alone = index == BENCH_OURS;
+	handshakes.psk_alone = bench->peers[index].kind->speaks_tunnel;
 	if (holder == NULL) {
 		fault_set(fault, "cannot start a thread");
 		return false;
@@ -166,6 +166,7 @@ static bool measure_links(struct bench *bench, uint32_t index, struct fault *fau
 {
 	struct idle_links links = {.count = 0};
 	uint32_t count = bench->options.idle_links;
+	const struct peer_kind *kind = bench->peers[index].kind;
 	struct memory memory[3];
 	bool good = refresh(bench, index, fault);
 	struct holder *holder = good ? holder_create(bench->setup.listener) : NULL;
@@ -176,7 +177,7 @@ static bool measure_links(struct bench *bench, uint32_t index, struct fault *fau
 	}
 	good = weigh(bench, index, PEER_LISTENING_END, &memory[0], fault) &&
 	       idle_links_open(&links, count, bench->peers[index].far,
-			       index == BENCH_OURS ? TUNNEL_KEY : NULL, fault) &&
+			       kind->speaks_tunnel ? TUNNEL_KEY : NULL, kind->transport, fault) &&
 	       weigh(bench, index, PEER_LISTENING_END, &memory[1], fault);
 	good = idle_links_close(&links) && good;
 	good = good && weigh(bench, index, PEER_LISTENING_END, &memory[2], fault);

@@ -10,7 +10,7 @@
 enum { TEXT_SIZE = 1024, LENGTH_SIZE = 4, CONTROL_STREAM = 1 };
 
 /* One message on the control stream: frame, length and JSON are one write. */
-static bool say(WOLFSSL *ssl, unsigned flags, const char *json)
+static bool say(struct idle_carrier *carrier, unsigned flags, const char *json)
 {
 	uint8_t bytes[YAMUX_HEADER_SIZE + LENGTH_SIZE + TEXT_SIZE];
 	size_t size = strlen(json);
@@ -20,36 +20,25 @@ static bool say(WOLFSSL *ssl, unsigned flags, const char *json)
 	put32(bytes + YAMUX_HEADER_SIZE, (uint32_t)size);
 	memcpy(bytes + YAMUX_HEADER_SIZE + LENGTH_SIZE, json, size);
 	size += YAMUX_HEADER_SIZE + LENGTH_SIZE;
-	return wolfSSL_write(ssl, bytes, (int)size) == (int)size;
-}
-
-static bool read_whole(WOLFSSL *ssl, uint8_t *bytes, size_t size)
-{
-	for (size_t used = 0; used < size;) {
-		int got = wolfSSL_read(ssl, bytes + used, (int)(size - used));
-		if (got <= 0)
-			return false;
-		used += (size_t)got;
-	}
-	return true;
+	return idle_carrier_write(carrier, bytes, size);
 }
 
 /* The next frame; what a message says is put into `text`, which is empty after any other frame. */
-static bool hear(WOLFSSL *ssl, char text[TEXT_SIZE])
+static bool hear(struct idle_carrier *carrier, char text[TEXT_SIZE])
 {
 	uint8_t head[YAMUX_HEADER_SIZE];
 
 	text[0] = 0;
-	if (!read_whole(ssl, head, sizeof(head)))
+	if (!idle_carrier_read(carrier, head, sizeof(head)))
 		return false;
 	struct yamux_header header = yamux_decode(head);
 	if (header.type == YAMUX_PING && (header.flags & YAMUX_SYN) != 0) {
 		yamux_encode(head, YAMUX_PING, YAMUX_ACK, 0, header.length);
-		return wolfSSL_write(ssl, head, sizeof(head)) == sizeof(head);
+		return idle_carrier_write(carrier, head, sizeof(head));
 	}
 	if (header.type != YAMUX_DATA)
 		return header.type != YAMUX_GOAWAY;
-	if (header.length >= TEXT_SIZE || !read_whole(ssl, (uint8_t *)text, header.length))
+	if (header.length >= TEXT_SIZE || !idle_carrier_read(carrier, (uint8_t *)text, header.length))
 		return false;
 	if (header.length > LENGTH_SIZE)
 		memmove(text, text + LENGTH_SIZE, header.length - LENGTH_SIZE);
@@ -58,12 +47,12 @@ static bool hear(WOLFSSL *ssl, char text[TEXT_SIZE])
 }
 
 /* Until the answer with this number has come. */
-static bool await(WOLFSSL *ssl, const char *number, struct fault *fault)
+static bool await(struct idle_carrier *carrier, const char *number, struct fault *fault)
 {
 	char text[TEXT_SIZE];
 
 	do {
-		if (!hear(ssl, text)) {
+		if (!hear(carrier, text)) {
 			fault_set(fault, "the gateway ended a link that logged in");
 			return false;
 		}
@@ -73,7 +62,7 @@ static bool await(WOLFSSL *ssl, const char *number, struct fault *fault)
 	return !fault_is_set(fault);
 }
 
-static bool log_in(struct tls_call *call, const char *key, struct fault *fault)
+static bool log_in(struct idle_carrier *carrier, const char *key, struct fault *fault)
 {
 	char text[TEXT_SIZE];
 
@@ -81,15 +70,15 @@ static bool log_in(struct tls_call *call, const char *key, struct fault *fault)
 		 "{\"jsonrpc\":\"2.0\",\"method\":\"authenticate\",\"params\":{\"auth_key\":\"%s\","
 		 "\"protocol_version\":\"1.5.1\"},\"id\":1}",
 		 key);
-	return say(call->ssl, YAMUX_SYN, text) && await(call->ssl, "\"id\":1", fault) &&
-	       say(call->ssl, 0,
+	return say(carrier, YAMUX_SYN, text) && await(carrier, "\"id\":1", fault) &&
+	       say(carrier, 0,
 		   "{\"jsonrpc\":\"2.0\",\"method\":\"submit_config\",\"params\":{\"proxies\":[],"
 		   "\"visitors\":[]},\"id\":2}") &&
-	       await(call->ssl, "\"id\":2", fault);
+	       await(carrier, "\"id\":2", fault);
 }
 
 bool idle_links_open(struct idle_links *links, uint32_t count, uint16_t port, const char *key,
-		     struct fault *fault)
+		     enum idle_transport transport, struct fault *fault)
 {
 	*links = (struct idle_links){.client = {.port = port, .fault = fault, .psk_alone = key != NULL}};
 	if (!tls_client_init(&links->client))
@@ -101,7 +90,8 @@ bool idle_links_open(struct idle_links *links, uint32_t count, uint16_t port, co
 		if (!tls_call_open(&links->client, call))
 			return false;
 		links->count++;
-		if (key == NULL || log_in(call, key, fault))
+		struct idle_carrier carrier = {.ssl = call->ssl, .transport = transport};
+		if (key == NULL || (idle_carrier_open(&carrier) && log_in(&carrier, key, fault)))
 			continue;
 		fault_set(fault, "a link could not log in");
 		return false;

@@ -7,6 +7,7 @@
 #ifndef BENCH_LIB_IDLE_LINK_H
 #define BENCH_LIB_IDLE_LINK_H
 
+#include "bench/lib/idle_carrier.h"
 #include "bench/lib/tls_client.h"
 
 struct idle_links {
@@ -17,7 +18,7 @@ struct idle_links {
 
 /* False: a fault, or an interrupt. Close it in any case. */
 bool idle_links_open(struct idle_links *links, uint32_t count, uint16_t port, const char *key,
-		     struct fault *fault);
+		     enum idle_transport transport, struct fault *fault);
 /* False: one did not end, with a fault. */
 bool idle_links_close(struct idle_links *links);
 

@@ -7,6 +7,7 @@
 #ifndef BENCH_LIB_PEER_KIND_H
 #define BENCH_LIB_PEER_KIND_H
 
+#include "bench/lib/idle_carrier.h"
 #include "bench/lib/peer.h"
 
 /* What our client authenticates with. */
@@ -24,6 +25,8 @@ struct peer_kind {
 	const char *version;                   /* command that prints the version ... */
 	const char *version_after;             /* ... behind this text; NULL: it is ours */
 	bool far_is_tls;                       /* the far port speaks TLS 1.3 to whoever connects */
+	bool speaks_tunnel;                    /* there, to links: TLS Tunnel with TUNNEL_KEY ... */
+	enum idle_transport transport;         /* ... by this */
 	bool socks;                            /* users ask for the origin by SOCKS5 */
 	bool by_name;                          /* measured only when it was asked for */
 	struct peer_file files[PEER_FILES_MAX];
