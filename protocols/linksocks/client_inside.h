@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+#include "core/probe.h"
+#include "core/retry.h"
 #include "protocols/linksocks/client.h"
 
 enum link_state { LINK_WAITING, LINK_DIALLING, LINK_LOGIN, LINK_READY };
@@ -44,10 +46,9 @@ struct client_link {
 	struct session *session;
 	struct burden *burden;
 	struct timer timer;                  /* the next try */
-	struct timer probe;                  /* the network has changed: is the gateway still there? */
+	struct probe probe;                  /* the network has changed: is the gateway still there? */
 	struct timer answer;                 /* the server has not answered about the connector token */
-	struct instant probed_at;
-	struct duration delay;               /* before the try after the next failure */
+	struct retry delay;                  /* before the try after a failure */
 	struct linksocks_url url;
 	uint32_t redirects;                  /* on the way to this url */
 	char redirected[URL_PATH_SIZE];      /* the path of the last one: it may carry a credential */
@@ -107,8 +108,6 @@ const char *linksocks_url_host(const struct linksocks_url *url, char host[URL_HO
 /* Where a redirection leads; its path is put into `room`, which may be the one that url->path is in. False:
  * nowhere, and nothing is changed. */
 bool linksocks_url_follow(struct linksocks_url *url, struct slice location, char room[URL_PATH_SIZE]);
-/* The delay before this try; the next one is half as long again, at most `max`. */
-struct duration linksocks_delay_next(struct duration *delay, struct duration max);
 
 /* ---- client_link.c ---- */
 void linksocks_client_link_init(struct client_link *link, struct client *client, uint32_t number);

@@ -13,7 +13,7 @@
 #include "protocols/linksocks/exit.h"
 #include "protocols/linksocks/wire.h"
 
-enum { DIAL_S = 10, PROBE_S = 5 };
+enum { DIAL_S = 10 };
 
 static const struct role role_client_link;
 
@@ -112,12 +112,9 @@ static void link_due(struct timer *timer)
 /* How long to wait after an end; a link that had logged in begins anew. */
 static struct duration next_delay(struct client_link *link, bool was_ready)
 {
-	const struct config_reconnect *reconnect = &link->client->settings->config->reconnect;
 	if (was_ready)
-		link->delay = reconnect->min;
-	struct duration delay = linksocks_delay_next(&link->delay, reconnect->max);
-	bool fixed = reconnect->min.ns == reconnect->max.ns;
-	return fixed ? delay : hub_jitter(link->client->service.hub, delay);
+		retry_reset(&link->delay);
+	return retry_next_spread(&link->delay, link->client->service.hub);
 }
 
 /* What a person should do about it. */
@@ -158,7 +155,7 @@ static const char *advice(const struct session *session, enum link_state was)
 static void link_down(struct client_link *link)
 {
 	timer_disarm(&link->timer);
-	timer_disarm(&link->probe);
+	probe_disarm(&link->probe);
 	linksocks_connector_stop(link);
 	burden_close(link->burden);
 	link->session->burden = NULL;
@@ -388,7 +385,7 @@ void linksocks_client_link_start(struct client_link *link)
 void linksocks_client_link_drain(struct client_link *link)
 {
 	timer_disarm(&link->timer);
-	timer_disarm(&link->probe);
+	probe_disarm(&link->probe);
 	linksocks_connector_stop(link);
 	if (link->state == LINK_READY)
 		session_drain(link->session);
@@ -402,32 +399,22 @@ void linksocks_client_link_network_changed(struct client_link *link)
 	struct hub *hub = link->client->service.hub;
 	if (link->state == LINK_WAITING && timer_is_armed(&link->timer)) {
 		try_after(link, DURATION_MS(random_next(&hub->random) % 500));
-	} else if (link->state == LINK_READY && !timer_is_armed(&link->probe)) {
+	} else if (link->state == LINK_READY && probe_arm(&link->probe, link->session)) {
 		log_info("the network has changed, asking the server for a sign of life",
 			 TEXT("gateway", link->session->peer), LINK_FACT(link));
-		link->probed_at = hub->now;
 		session_say(link->session, EVENT_PING);
-		timer_arm(&hub->wheel, &link->probe, instant_after(hub->now, DURATION_S(PROBE_S)));
 	}
-}
-
-static void link_probed(struct timer *timer)
-{
-	struct client_link *link = OWNER(timer, struct client_link, probe);
-	if (link->state == LINK_READY && !instant_before(link->probed_at, link->session->heard_at))
-		session_end(link->session, REASON_SILENT, "no sign of life after the network has changed",
-			    false);
 }
 
 void linksocks_client_link_init(struct client_link *link, struct client *client, uint32_t number)
 {
 	const struct linksocks_client_settings *settings = client->settings;
+	const struct config_reconnect *reconnect = &settings->config->reconnect;
 	*link = (struct client_link){.client = client,
 				     .number = number,
 				     .burden = &settings->links->burdens[number],
 				     .timer = {.expired = link_due},
-				     .probe = {.expired = link_probed},
-				     .delay = settings->config->reconnect.min};
+				     .delay = retry_of(reconnect->min, reconnect->max, RETRY_HALF_AGAIN)};
 	linksocks_connector_init(link);
 	snprintf(link->fact, sizeof link->fact, "%u/%u", number + 1, settings->links->count);
 }
@@ -435,7 +422,7 @@ void linksocks_client_link_init(struct client_link *link, struct client *client,
 void linksocks_client_link_fini(struct client_link *link)
 {
 	timer_disarm(&link->timer);
-	timer_disarm(&link->probe);
+	probe_disarm(&link->probe);
 	timer_disarm(&link->answer);
 	secret_wipe(link->redirected, sizeof link->redirected);
 }

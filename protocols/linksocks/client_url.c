@@ -205,13 +205,3 @@ bool linksocks_url_follow(struct linksocks_url *url, struct slice location, char
 	*url = to;
 	return true;
 }
-
-/* ---- delays ---- */
-
-struct duration linksocks_delay_next(struct duration *delay, struct duration max)
-{
-	struct duration now = *delay;
-	int64_t longer = now.ns + now.ns / 2;
-	delay->ns = longer < max.ns ? longer : max.ns;
-	return now;
-}

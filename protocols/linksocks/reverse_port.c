@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "core/retry.h"
 #include "protocols/frontends/socks5.h"
 #include "protocols/linksocks/ledger.h"
 
@@ -17,7 +18,7 @@ struct reverse_port {
 	struct linksocks_server *server;
 	struct listening listening;
 	struct timer retry;
-	struct duration delay;
+	struct retry delay;
 	uint64_t serial;                         /* of the token */
 	uint32_t tries;
 	bool closing;                            /* its token is gone */
@@ -84,10 +85,7 @@ static void failed(struct reverse_port *port, const struct token *token, int err
 		ledger_port_taken(port->server, token);
 		return;
 	}
-	timer_arm(&hub->wheel, &port->retry, instant_after(hub->now, port->delay));
-	port->delay.ns = port->delay.ns * 2;
-	if (port->delay.ns > DURATION_MS(LAST_DELAY_MS).ns)
-		port->delay = DURATION_MS(LAST_DELAY_MS);
+	timer_arm(&hub->wheel, &port->retry, instant_after(hub->now, retry_next(&port->delay)));
 }
 
 static void opened(struct listening *listening, int error)
@@ -102,7 +100,7 @@ static void opened(struct listening *listening, int error)
 		return;
 	}
 	port->tries = 0;
-	port->delay = DURATION_MS(FIRST_DELAY_MS);
+	retry_reset(&port->delay);
 	log_info("SOCKS port open", TEXT("address", address_format(&listening->address, where)));
 }
 
@@ -117,7 +115,7 @@ void reverse_port_open(struct linksocks_server *server, const struct token *toke
 	port->server = server;
 	port->serial = token->serial;
 	port->retry.expired = retry;
-	port->delay = DURATION_MS(FIRST_DELAY_MS);
+	port->delay = retry_of(DURATION_MS(FIRST_DELAY_MS), DURATION_MS(LAST_DELAY_MS), RETRY_TWICE);
 	list_push(&server->ports, &port->server_link);
 	port_listen(port);
 }

@@ -6,7 +6,9 @@
 #ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 
+#include "core/probe.h"
 #include "core/published.h"
+#include "core/retry.h"
 #include "protocols/tls_tunnel/client.h"
 #include "protocols/tls_tunnel/wire.h"
 
@@ -21,10 +23,10 @@ struct client_link {
 	struct session *session;
 	struct burden *burden;
 	struct timer timer;                  /* the next try */
-	struct timer probe;                  /* the network has changed: is the gateway still there? */
-	struct instant probed_at, ready_at;
+	struct probe probe;                  /* the network has changed: is the gateway still there? */
+	struct instant ready_at;
 	uint32_t features;                   /* that both ends have shown */
-	struct duration delay, auth_delay;
+	struct retry delay, auth_delay;      /* before the try after a failure, after a refusal */
 	uint32_t gateway;                    /* index of the one that it has tried last */
 	enum tunnel_generation spoken;       /* to it */
 	bool said;                           /* that it connects */

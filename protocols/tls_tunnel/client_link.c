@@ -17,7 +17,6 @@ enum {
 	AUTH_DELAY_S = 30,
 	AUTH_DELAY_MAX_S = 300,
 	LOCAL_DIAL_S = 10,
-	PROBE_S = 5,
 };
 
 static const struct role role_client_link;
@@ -118,11 +117,6 @@ void client_link_start(struct client_link *link)
 		dial(link);
 }
 
-static struct duration doubled(struct duration delay, struct duration max)
-{
-	return delay.ns * 2 < max.ns ? (struct duration){delay.ns * 2} : max;
-}
-
 static bool was_refused(enum reason why)
 {
 	return why == REASON_AUTH || why == REASON_CERTIFICATE || why == REASON_FORBIDDEN;
@@ -136,18 +130,11 @@ static struct duration next_delay(struct client_link *link, enum reason why)
 	bool fixed = reconnect->min.ns == reconnect->max.ns;
 	bool steady = instant_is_set(link->ready_at) &&
 		      instant_since(hub->now, link->ready_at).ns >= DURATION_S(STEADY_S).ns;
-	if (was_refused(why) && !reconnect->retry_auth) {
-		struct duration delay = link->auth_delay;
-		link->auth_delay = doubled(delay, DURATION_S(AUTH_DELAY_MAX_S));
-		return hub_jitter(hub, delay);
-	}
-	if (fixed)
-		return reconnect->min;
-	if (steady)
+	if (was_refused(why) && !reconnect->retry_auth)
+		return retry_next_spread(&link->auth_delay, hub);
+	if (steady && !fixed)
 		return DURATION_MS(random_next(&hub->random) % 1000);
-	struct duration delay = link->delay;
-	link->delay = doubled(delay, reconnect->max);
-	return hub_jitter(hub, delay);
+	return retry_next_spread(&link->delay, hub);
 }
 
 /* What a person should do about an end during the login; NULL: what is true at any time. */
@@ -197,8 +184,8 @@ static void link_up(struct client_link *link)
 	link->state = LINK_READY;
 	link->client->known[link->gateway].speaks_15 |= link->spoken == TUNNEL_15;
 	link->ready_at = link->client->service.hub->now;
-	link->delay = link->client->settings->config->reconnect.min;
-	link->auth_delay = DURATION_S(AUTH_DELAY_S);
+	retry_reset(&link->delay);
+	retry_reset(&link->auth_delay);
 	session_show(link->session, link->burden);
 }
 
@@ -208,6 +195,7 @@ static void link_down(struct client_link *link, enum link_state next)
 	if (link->state == LINK_READY)
 		atomic_fetch_sub_explicit(&link->client->settings->links->ready_count, 1,
 					  memory_order_relaxed);
+	probe_disarm(&link->probe);
 	burden_close(link->burden);
 	link->session->burden = NULL;
 	link->session = NULL;
@@ -530,7 +518,7 @@ static const struct role role_client_link = {
 void client_link_drain(struct client_link *link)
 {
 	timer_disarm(&link->timer);
-	timer_disarm(&link->probe);
+	probe_disarm(&link->probe);
 	if (!link->session)
 		return;
 	session_say(link->session, EVENT_GOAWAY);
@@ -544,38 +532,29 @@ void client_link_network_changed(struct client_link *link)
 	if (link->state == LINK_WAITING && timer_is_armed(&link->timer)) {
 		timer_arm(&hub->wheel, &link->timer,
 			  instant_after(hub->now, DURATION_MS(random_next(&hub->random) % 500)));
-	} else if (link->state == LINK_READY && !timer_is_armed(&link->probe)) {
+	} else if (link->state == LINK_READY && probe_arm(&link->probe, link->session)) {
 		log_info("the network has changed, asking the gateway for a sign of life",
 			 TEXT("gateway", link->session->peer), LINK_FACT(link));
-		link->probed_at = hub->now;
 		tls_tunnel_probe(link->session);
-		timer_arm(&hub->wheel, &link->probe, instant_after(hub->now, DURATION_S(PROBE_S)));
 	}
-}
-
-static void link_probed(struct timer *timer)
-{
-	struct client_link *link = OWNER(timer, struct client_link, probe);
-	if (link->state == LINK_READY && !instant_before(link->probed_at, link->session->heard_at))
-		session_end(link->session, REASON_SILENT, "no sign of life after the network has changed",
-			    false);
 }
 
 void client_link_init(struct client_link *link, struct client *client, uint32_t number)
 {
 	const struct client_settings *settings = client->settings;
+	const struct config_reconnect *reconnect = &settings->config->reconnect;
 	*link = (struct client_link){.client = client,
 				     .number = number,
 				     .burden = &settings->links->burdens[number],
 				     .timer = {.expired = link_due},
-				     .probe = {.expired = link_probed},
-				     .delay = settings->config->reconnect.min,
-				     .auth_delay = DURATION_S(AUTH_DELAY_S)};
+				     .delay = retry_of(reconnect->min, reconnect->max, RETRY_TWICE),
+				     .auth_delay = retry_of(DURATION_S(AUTH_DELAY_S),
+							    DURATION_S(AUTH_DELAY_MAX_S), RETRY_TWICE)};
 	snprintf(link->fact, sizeof link->fact, "%u/%u", number + 1, settings->links->count);
 }
 
 void client_link_fini(struct client_link *link)
 {
 	timer_disarm(&link->timer);
-	timer_disarm(&link->probe);
+	probe_disarm(&link->probe);
 }

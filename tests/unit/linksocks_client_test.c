@@ -152,25 +152,7 @@ static void redirections_to_nowhere(void **state)
 		assert_goes_nowhere(longest, size);
 }
 
-/* ---- delays and turns ---- */
-
-static void delays_grow_by_half(void **state)
-{
-	static const int64_t expected_ms[] = {1000, 1500, 2250, 3375, 5062, 7593};
-	struct duration delay = DURATION_S(1), max = DURATION_S(600);
-	for (size_t i = 0; i < COUNT_OF(expected_ms); i++)
-		assert_int_equal(duration_ms(linksocks_delay_next(&delay, max)), expected_ms[i]);
-	for (int i = 0; i < 100; i++)
-		linksocks_delay_next(&delay, max);
-	assert_int_equal(linksocks_delay_next(&delay, max).ns, max.ns);
-}
-
-static void fixed_delay_stays(void **state)
-{
-	struct duration delay = DURATION_S(3);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(linksocks_delay_next(&delay, DURATION_S(3)).ns, DURATION_S(3).ns);
-}
+/* ---- turns ---- */
 
 static void links_take_turns(void **state)
 {
@@ -203,8 +185,6 @@ int main(void)
 	    cmocka_unit_test(relative_redirections),
 	    cmocka_unit_test(second_redirection_beside_the_first),
 	    cmocka_unit_test(redirections_to_nowhere),
-	    cmocka_unit_test(delays_grow_by_half),
-	    cmocka_unit_test(fixed_delay_stays),
 	    cmocka_unit_test(links_take_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
