@@ -113,8 +113,10 @@ static void housekeeping(struct timer *timer)
 	}
 	for (struct link *link = hub->sessions.next; link != &hub->sessions; link = link->next)
 		session_touch(OWNER(link, struct session, hub_link));
-	for (struct link *link = worker->streams.next; link != &worker->streams; link = link->next)
+	for (struct link *link = worker->streams.next, *next; link != &worker->streams; link = next) {
+		next = link->next;               /* it may end by that, and leave the list */
 		stream_process(OWNER(link, struct stream, worker_link));
+	}
 }
 
 /* ---- what arrived ---- */
