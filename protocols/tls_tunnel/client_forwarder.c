@@ -21,7 +21,7 @@ enum { LISTEN_RETRY_S = 10, LOOKUP_S = 5, DIRECT_S = 10, ANSWER_S = 60 };
 struct forwarder_user {
 	struct inquiry inquiry;
 	struct session *session;
-	char *name;                      /* HOST_SIZE; while it is asked for: the channel may go before that */
+	char *name;                      /* HOST_SIZE; while it is asked for: the channel may go first */
 	bool counted;                    /* one of the forwarder's FORWARDER_CONNS_MAX */
 };
 

@@ -20,7 +20,8 @@ static struct config_forwarder forwarder = {
 	.routed = true,
 	.routing = {.direct_ips = &direct, .direct_ip_count = 1, .default_strategy = STRATEGY_PROXY}};
 static struct config_client config = {
-	.gateways = &gateway_at, .gateway_count = 1, .links = 1, .forwarders = &forwarder, .forwarder_count = 1};
+	.gateways = &gateway_at, .gateway_count = 1, .links = 1,
+	.forwarders = &forwarder, .forwarder_count = 1};
 static struct client_settings settings = {.config = &config};
 static struct client *client;
 static struct session *user;
