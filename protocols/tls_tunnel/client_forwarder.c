@@ -195,12 +195,15 @@ static void user_event(struct session *session, const struct event *event)
 
 static bool user_refused(struct pair *pair, enum reason reason)
 {
+	const char *words = reason == REASON_FORBIDDEN
+				? "not allowed; at the gateway tls_tunnel.allow_forward and access decide"
+				: reason_text(reason);
 	const struct channel *asker = pair->side[0];
 	hub_count(pair->hub, COUNTER_forwards_refused, 1);
 	if (hub_may_log(pair->hub))
 		log_info("forward refused", TEXT("name", forwarder_of(asker->session)->name),
 			 TEXT("peer", asker->session->peer), TEXT("target", asker->target.host),
-			 NUMBER("port", asker->target.port), TEXT("reason", reason_text(reason)));
+			 NUMBER("port", asker->target.port), TEXT("reason", words));
 	return false;
 }
 

@@ -145,7 +145,8 @@ static const char *login_advice(enum reason why)
 	case REASON_LOST: case REASON_TRUNCATED:
 		return "the gateway's log says why; an original gateway ends so when auth_key is wrong";
 	case REASON_TIMEOUT: case REASON_PROTOCOL:
-		return "is a TLS Tunnel gateway on that port, and of that `generation`?";
+		return "is a TLS Tunnel gateway on that port, of that `transport` and "
+		       "`generation`?";
 	default: return NULL;
 	}
 }
