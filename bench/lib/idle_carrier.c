@@ -65,7 +65,9 @@ static bool websocket_next(WOLFSSL *ssl, size_t *payload)
 {
 	uint8_t head[WEBSOCKET_HEADER], more[2];
 
-	if (!read_whole(ssl, head, sizeof(head)) || head[0] != WEBSOCKET_BINARY || head[1] > WEBSOCKET_SHORT + 1)
+	if (!read_whole(ssl, head, sizeof(head)))
+		return false;
+	if (head[0] != WEBSOCKET_BINARY || head[1] > WEBSOCKET_SHORT + 1)
 		return false;
 	*payload = head[1];
 	if (head[1] <= WEBSOCKET_SHORT)
@@ -78,7 +80,8 @@ static bool websocket_next(WOLFSSL *ssl, size_t *payload)
 
 /* ---- HTTP/2 ---- */
 
-static bool http2_write(WOLFSSL *ssl, int type, int flags, uint32_t stream, const uint8_t *bytes, size_t size)
+static bool http2_write(WOLFSSL *ssl, int type, int flags, uint32_t stream, const uint8_t *bytes,
+			size_t size)
 {
 	uint8_t frame[HTTP2_HEADER + FRAME_MAX];
 
@@ -124,7 +127,10 @@ static bool http2_next(WOLFSSL *ssl, int type, size_t *payload)
 static bool http2_open(WOLFSSL *ssl)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-	static const uint8_t request[] = "\x02\x07" "CONNECT" "\x01\x09" "localhost";
+	static const uint8_t request[] = "\x02\x07"
+					 "CONNECT"
+					 "\x01\x09"
+					 "localhost";
 	uint8_t status;
 	size_t size;
 

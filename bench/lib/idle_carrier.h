@@ -1,4 +1,4 @@
-/* bench/lib/idle_carrier.h - TLS Tunnel's bytes inside WebSocket or one HTTP/2 stream, for links that are idle.
+/* bench/lib/idle_carrier.h - TLS Tunnel's bytes inside WebSocket or one HTTP/2 stream, for idle links.
  *
  * Client's side, blocking, as little as such a link needs: all that it says fits the first windows, masks are
  * zero, heads are not compressed. Owner: the caller, for one TLS connection. Thread: main.

@@ -1,6 +1,7 @@
 """A link that is cut after exactly so many bytes: all comes back, nobody takes a part for the whole."""
 
 import random
+import signal
 import time
 
 import pytest
@@ -14,21 +15,27 @@ ALWAYS = {"min": "20ms", "max": "20ms", "retry_auth": True}
 COUNT = 400 if tunnel.FULL else 24
 
 
-def behind(world, plan):
+TRANSPORTS = ["tls", "wss", "http2"]
+
+
+def behind(world, plan, transport="tls"):
     """A client that reaches its gateway through a cutter: cutter, client, port, service."""
     service, gateway = world.service(), world.gateway().ready()
     cutter = Cutter(gateway.port, plan)
     world.closers.append(cutter.close)
     port = tunnel.free_port()
-    client = world.client(cutter.address, proxies=[tunnel.proxy("web", port, service.port)], reconnect=ALWAYS)
+    proxies = [tunnel.proxy("web", port, service.port)]
+    client = world.client(cutter.address, proxies=proxies, reconnect=ALWAYS, transport=transport)
     return cutter, client, gateway, port, service
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize("how", ["reset", "end"])
-def test_cuts_in_handshake_login_and_first_bytes(world, direction, how):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_cuts_in_handshake_login_and_first_bytes(world, transport, direction, how):
     places = random.Random(COUNT).sample(range(1, 3000), COUNT)
-    cutter, client, _, port, _ = behind(world, [(direction, place, how) for place in sorted(places)])
+    plan = [(direction, place, how) for place in sorted(places)]
+    cutter, client, _, port, _ = behind(world, plan, transport)
     began = time.monotonic()
     while cutter.plan and time.monotonic() - began < 30 + COUNT:
         if not tunnel.is_listening(port):  # a link that lives longer than its cut needs bytes
@@ -53,9 +60,10 @@ def _served(port):
 
 
 @pytest.mark.parametrize("how", ["reset", "end"])
-def test_cut_under_load(world, how):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_cut_under_load(world, transport, how):
     """No close_notify came: a cut that looks like a clean TCP end is a truncation all the same."""
-    cutter, client, _, port, service = behind(world, [])
+    cutter, client, _, port, service = behind(world, [], transport)
     client.ready()
     users = start_users(4, port, 0, 256 << 20) + start_users(4, port, 256 << 20, 1)
     for user in users[:4]:
@@ -73,10 +81,11 @@ def test_cut_under_load(world, how):
     print(f"told after {told * 1000:.0f} ms, served again after {(time.monotonic() - began) * 1000:.0f} ms")
 
 
-def test_silent_link_is_dropped(world):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_silent_link_is_dropped(world, transport):
     if not tunnel.FULL:
         pytest.skip("takes 100 s: FULL=1")
-    cutter, client, gateway, port, service = behind(world, [("up", 200_000, "silence")])
+    cutter, client, gateway, port, service = behind(world, [("up", 200_000, "silence")], transport)
     client.ready()
     user = User(port, 0, 1 << 20, timeout=120)
     user.start()
@@ -85,3 +94,26 @@ def test_silent_link_is_dropped(world):
     assert user.outcome.end == "reset" and time.monotonic() - began < 95, user.outcome
     client.wait_listening(port)
     transfer(port, 1000, 1000)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_frozen_client_is_given_up(world, transport):
+    """It answers nothing for longer than a gateway waits; when it goes on, it is back with all that it had."""
+    if not tunnel.FULL:
+        pytest.skip("takes 100 s: FULL=1")
+    gateway, client, port, service = world.published(transport=transport, reconnect=ALWAYS)
+    user = User(port, 0, 1 << 30, timeout=200)
+    user.start()
+    assert user.moving.wait(tunnel.WAIT)
+    client.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        user.join(120)
+        assert user.outcome.end == "reset", user.outcome
+        assert not tunnel.is_listening(port)
+        time.sleep(max(0, began + 100 - time.monotonic()))  # longer than anybody's patience, that is the case
+    finally:
+        client.signal(signal.SIGCONT)
+    client.wait_listening(port)
+    transfer(port, 1000, 1 << 20)
+    assert not service.faults()

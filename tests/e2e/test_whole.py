@@ -206,7 +206,7 @@ def test_many_streams_leave_nothing(world, transport):
     whole = Whole(world, transport, "1.5")
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = tunnel.free_port()
-    world.client(
+    owner = world.client(
         whole.gateway,
         name="echo",
         transport=transport,
@@ -232,7 +232,10 @@ def test_many_streams_leave_nothing(world, transport):
                 assert sock.recv(16) == b"ping"
 
     round_trip()
-    before = whole.gateway.rss_kib()
+    ends = whole.gateway, owner
+    before = [end.rss_kib() for end in ends]
     for _ in range(rounds):
         round_trip()
-    assert whole.gateway.rss_kib() <= before * 1.1 + 512
+    after = [end.rss_kib() for end in ends]
+    print(f"{rounds * each} streams over {transport}: gateway and client {before} KiB before, {after} after")
+    assert all(now <= was * 1.1 + 512 for was, now in zip(before, after))
