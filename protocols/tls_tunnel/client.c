@@ -228,7 +228,7 @@ static bool client_alloc(struct client *client, const struct config_client *conf
 	client->forwarding = calloc(config->forwarder_count + 1, sizeof *client->forwarding);
 	client->known = calloc(config->gateway_count, sizeof *client->known);
 	for (size_t i = 0; client->known && i < config->gateway_count; i++)
-		client->known[i].next = TUNNEL_15;
+		client_gateway_init(&client->known[i]);
 	return client->links && client->publications && client->visiting && client->forwarding &&
 	       client->known && client_tallies_create(client);
 }

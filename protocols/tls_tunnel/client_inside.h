@@ -1,7 +1,8 @@
 /* protocols/tls_tunnel/client_inside.h - what the files of the client role share. Not for others.
  *
  * client.c has the service and the visitors, client_link.c the life of one link, client_opening.c its
- * transport, client_forwarder.c the forwarders, client_user.c the way of all local users to a link.
+ * transport, client_gateway.c its generation, client_local.c the published services, client_forwarder.c the
+ * forwarders, client_user.c the way of all local users to a link.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
@@ -10,6 +11,7 @@
 #include "core/published.h"
 #include "core/retry.h"
 #include "protocols/tls_tunnel/client.h"
+#include "protocols/tls_tunnel/client_gateway.h"
 #include "protocols/tls_tunnel/wire.h"
 
 enum link_state { LINK_PARKED, LINK_WAITING, LINK_DIALLING, LINK_LOGIN, LINK_READY };
@@ -47,12 +49,6 @@ struct forwarding {
 	const struct config_forwarder *config;
 	struct listening listening;
 	struct timer retry;
-};
-
-/* What was learnt of a gateway, for `generation: auto`. */
-struct client_gateway {
-	enum tunnel_generation next;         /* how the next try begins */
-	bool speaks_15;                      /* a link has been up */
 };
 
 struct client {
@@ -114,6 +110,12 @@ void client_link_start(struct client_link *link);
 void client_link_drain(struct client_link *link);
 /* The old path may be dead without anybody having said so. */
 void client_link_network_changed(struct client_link *link);
+
+/* ---- client_local.c ---- */
+/* The gateway asks for something that is published here; `refused` and `retry` are the role's. */
+void client_local_open(struct session *session, const struct event *event);
+bool client_local_refused(struct pair *pair, enum reason reason);
+void client_local_retry(struct pair *pair);
 
 /* ---- client_published.c ---- */
 bool client_tallies_create(struct client *client);

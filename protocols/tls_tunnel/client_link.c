@@ -6,8 +6,6 @@
 #include <stdio.h>
 
 #include "core/log.h"
-#include "protocols/codecs/proxy_header.h"
-#include "protocols/frontends/dial.h"
 #include "protocols/frontends/via.h"
 #include "protocols/tls_tunnel/client_inside.h"
 
@@ -16,7 +14,6 @@ enum {
 	STEADY_S = 10,
 	AUTH_DELAY_S = 30,
 	AUTH_DELAY_MAX_S = 300,
-	LOCAL_DIAL_S = 10,
 };
 
 static const struct role role_client_link;
@@ -37,36 +34,6 @@ static uint32_t gateway_of_link(const struct client_link *link)
 	const struct client_settings *settings = link->client->settings;
 	return atomic_load_explicit(&settings->links->gateway, memory_order_relaxed) %
 	       (uint32_t)settings->config->gateway_count;
-}
-
-static enum tunnel_generation generation_of_link(const struct client_link *link)
-{
-	switch (link->client->settings->config->generation) {
-	case GENERATION_15: return TUNNEL_15;
-	case GENERATION_14: return TUNNEL_14;
-	case GENERATION_14Y: return TUNNEL_14Y;
-	case GENERATION_10: return TUNNEL_10;
-	default: return link->client->known[link->gateway].next;
-	}
-}
-
-/* An older generation is spoken only to a gateway that has answered, or ended, as only those do, and as long
- * as it works: gateways get upgraded. True: the answer said it, and it can be tried at once. */
-static bool learn_generation(struct client_link *link, const struct session *session, enum link_state was)
-{
-	struct client_gateway *gateway = &link->client->known[link->gateway];
-	enum tunnel_generation shown = tls_tunnel_generation(session);
-	bool closed = session->why == REASON_LOST || session->why == REASON_TRUNCATED;
-	if (link->client->settings->config->generation != GENERATION_AUTO || was == LINK_READY)
-		return false;
-	if (link->spoken != TUNNEL_15)
-		gateway->next = TUNNEL_15;
-	else if (shown == TUNNEL_14)
-		gateway->next = TUNNEL_14;
-	else if (shown == TUNNEL_UNKNOWN && was == LINK_LOGIN && closed && !session->carrier_waits &&
-		 !gateway->speaks_15)
-		gateway->next = TUNNEL_14Y; /* which ends without a byte when it hears a Ping */
-	return gateway->next == TUNNEL_14;
 }
 
 static void dial(struct client_link *link)
@@ -91,7 +58,7 @@ static void dial(struct client_link *link)
 	link->gateway = gateway_of_link(link);
 	client_opening_make(link);
 	session->opening = &link->opening;
-	link->spoken = generation_of_link(link);
+	link->spoken = client_gateway_speaks(&client->known[link->gateway], config->generation);
 	tls_tunnel_speak(session, link->spoken);
 	if (link->spoken == TUNNEL_14Y && config->generation == GENERATION_AUTO)
 		tls_tunnel_guess(session);
@@ -183,7 +150,7 @@ static const char *advice(const struct session *session, enum link_state was)
 static void link_up(struct client_link *link)
 {
 	link->state = LINK_READY;
-	link->client->known[link->gateway].speaks_15 |= link->spoken == TUNNEL_15;
+	client_gateway_up(&link->client->known[link->gateway], link->spoken);
 	link->ready_at = link->client->service.hub->now;
 	retry_reset(&link->delay);
 	retry_reset(&link->auth_delay);
@@ -201,6 +168,18 @@ static void link_down(struct client_link *link, enum link_state next)
 	link->session->burden = NULL;
 	link->session = NULL;
 	link->state = next;
+}
+
+/* True: the gateway has said which generation it speaks, and it can be tried at once. */
+static bool learn_generation(struct client_link *link, const struct session *session, enum link_state was)
+{
+	bool closed = session->why == REASON_LOST || session->why == REASON_TRUNCATED;
+	const struct client_attempt attempt = {
+	    .spoken = link->spoken,
+	    .shown = tls_tunnel_generation(session),
+	    .closed_at_login = was == LINK_LOGIN && closed && !session->carrier_waits};
+	return was != LINK_READY && link->client->settings->config->generation == GENERATION_AUTO &&
+	       client_gateway_failed(&link->client->known[link->gateway], &attempt);
 }
 
 static void dial_again(struct client_link *link, const struct session *session)
@@ -338,102 +317,6 @@ static void link_published(struct session *session, const struct event *event)
 		client->settings->ready(client->settings);
 }
 
-/* ---- what the gateway's users want ---- */
-
-static const struct config_proxy *proxy_by(const struct config_client *config, uint16_t port, bool local)
-{
-	for (size_t i = 0; i < config->proxy_count; i++) {
-		const struct config_proxy *proxy = &config->proxies[i];
-		if ((local ? proxy->local.port : proxy->publish_port) == port)
-			return proxy;
-	}
-	return NULL;
-}
-
-/* The gateway wants a stream to something that we publish: by its published port, or, from servers of the
- * first generations, by the local one. Only 1.0 can be told from the others. */
-static const struct config_proxy *proxy_find(const struct channel *channel,
-					     const struct config_client *config)
-{
-	uint16_t port = channel->target.port;
-	bool local = tls_tunnel_generation(channel->session) == TUNNEL_10;
-	const struct config_proxy *proxy = proxy_by(config, port, local);
-	return proxy ? proxy : proxy_by(config, port, !local);
-}
-
-/* What the local service hears first: whose the connection is, and which port of the gateway it came to. The
- * address that goes with it is the service's own where that is known and of the user's kind. */
-static struct slice proxy_preface(const struct config_proxy *proxy, const struct user_address *source,
-				  uint8_t bytes[PROXY_HEADER_WRITE_MAX])
-{
-	struct proxy_header header = {.source = user_address_to(source)};
-	if (proxy->proxy_protocol == PROXY_HEADER_OFF)
-		return (struct slice){0};
-	bool literal = address_of_literal(&header.target, proxy->local.host, 0);
-	if (!literal || header.target.family != header.source.family)
-		header.target = (struct address){.family = header.source.family};
-	header.target.port = proxy->publish_port;
-	return (struct slice){
-	    bytes, proxy_header_write(proxy->proxy_protocol == PROXY_HEADER_V1 ? 1 : 2, &header, bytes)};
-}
-
-static bool local_dial(struct client *client, struct pair *pair)
-{
-	const struct target *target = &pair->side[0]->target;
-	const struct config_proxy *proxy = proxy_find(pair->side[0], client->settings->config);
-	uint8_t bytes[PROXY_HEADER_WRITE_MAX];
-	pair->tries++;
-	if (!proxy)
-		return false;
-	/* What our own file names needs no rule. */
-	const struct dial_options options = {.timeout = DURATION_S(LOCAL_DIAL_S),
-					     .preface = proxy_preface(proxy, &target->source, bytes)};
-	if (!pair_dial(pair, proxy->local.host, proxy->local.port, &options))
-		return false;
-	size_t index = (size_t)(proxy - client->settings->config->proxies);
-	client_count_for(client, PUBLISHED_PROXY, index, pair);
-	return true;
-}
-
-static void link_open(struct session *session, const struct event *event)
-{
-	struct client *client = client_of(session->service);
-	if (local_dial(client, event->channel->pair))
-		return;
-	if (hub_may_log(session->hub))
-		log_warn("the gateway asked for a port that is not published here",
-			 NUMBER("port", event->target->port));
-	channel_refuse(event->channel, REASON_NOT_FOUND, NULL);
-}
-
-static bool link_refused(struct pair *pair, enum reason reason)
-{
-	struct client *client = client_of(pair->service);
-	const struct config_client *config = client->settings->config;
-	if (pair->tries < config->local_retries) {
-		pair_retry_after(pair, config->local_retry_delay);
-		return true;
-	}
-	const struct config_proxy *proxy = proxy_find(pair->side[0], config);
-	char local[HOST_SIZE + 8] = "";
-	if (proxy)
-		snprintf(local, sizeof local, "%s:%u", proxy->local.host, proxy->local.port);
-	if (hub_may_log(pair->hub))
-		log_warn("local service does not answer", TEXT("name", proxy ? proxy->name : ""),
-			 TEXT("local", local), TEXT("reason", reason_text(reason)),
-			 NUMBER("tries", pair->tries));
-	return false;
-}
-
-static void link_retry(struct pair *pair)
-{
-	struct client *client = client_of(pair->service);
-	if (!pair->side[0] || pair->side[1])
-		return;
-	if (!local_dial(client, pair))
-		channel_refuse(pair->side[0], REASON_LIMIT, NULL);
-}
-
 static void link_goaway(struct session *session, const struct event *event)
 {
 	struct client_link *link = link_of(session);
@@ -462,7 +345,7 @@ static void link_event(struct session *session, const struct event *event)
 		link_published(session, event);
 		break;
 	case EVENT_OPEN:
-		link_open(session, event);
+		client_local_open(session, event);
 		break;
 	case EVENT_NOTE:
 		if (hub_may_log(session->hub))
@@ -508,8 +391,8 @@ static const struct role role_client_link = {
 	.start = link_start,
 	.event = link_event,
 	.fill = link_fill,
-	.refused = link_refused,
-	.retry = link_retry,
+	.refused = client_local_refused,
+	.retry = client_local_retry,
 	.describe = link_describe,
 	.ended = link_ended,
 };
