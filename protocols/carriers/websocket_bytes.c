@@ -9,7 +9,10 @@
 
 #include "protocols/carriers/websocket.h"
 
-enum { TEXT_MAX = 64 * 1024 * 1024 };
+enum {
+	TEXT_MAX = 64 * 1024 * 1024,
+	FRAME_HEADER_SIZE = 4 + WEBSOCKET_KEY_SIZE, /* of what is not small, masked */
+};
 
 struct websocket_bytes {
 	struct websocket websocket;     /* first: the other carrier's functions take it for theirs */
@@ -178,6 +181,7 @@ static void bytes_stop(struct session *session, void *state)
 const struct carrier carrier_websocket_bytes = {
     .name = "websocket_bytes",
     .state_size = sizeof(struct websocket_bytes),
+    .overhead = FRAME_HEADER_SIZE,
     .frame_room = WEBSOCKET_HEADER_MAX,
     .start = bytes_start,
     .decode = bytes_decode,

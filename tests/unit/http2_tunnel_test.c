@@ -10,8 +10,9 @@
 
 #include "protocols/codecs/yamux.h"
 #include "tests/unit/wire_world.h"
+#include "tls/tls.h"
 
-static const struct opening opening = {.host = "example.com"};
+static const struct opening opening = {.host = "example.com", .path = "/"};
 
 static const struct publication publication = {
     .name = "web", .type = "tcp", .publish_addr = "127.0.0.1", .publish_port = 8080, .local_port = 80};
@@ -154,12 +155,55 @@ static void a_refused_login(void **state)
 	world_close();
 }
 
+static const struct carrier *measured;
+static size_t longest;
+
+/* What a message has become; those of a link go into records one by one. */
+static enum status measuring_seal(struct session *session, void *state, struct writer *writer)
+{
+	enum status status = measured->seal(session, state, writer);
+	size_t size = writer->bytes - writer->mark_bytes;
+	longest = size > longest ? size : longest;
+	return status;
+}
+
+/* Bulk goes in full frames, and each of them with all that is in front of it fills one record of TLS, or all
+ * but a few bytes of it where our headers are shorter than our peer's. */
+static void full_frames_are_full_records(void **state)
+{
+	static const struct {
+		const struct carrier *carrier;
+		size_t size[2];
+	} cases[] = {
+	    {&carrier_raw, {TLS_RECORD_MAX, TLS_RECORD_MAX}},
+	    {&carrier_http2, {TLS_RECORD_MAX, TLS_RECORD_MAX}},
+	    {&carrier_websocket_bytes, {TLS_RECORD_MAX - 4, TLS_RECORD_MAX}},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		for (int from = 0; from < 2; from++) {
+			struct carrier measuring = *cases[i].carrier;
+			measuring.seal = measuring_seal;
+			measured = cases[i].carrier;
+			begin(1, &measuring);
+			world_turns(20, true);
+			struct conn *asker = world_ask(from, from == SERVER ? "" : "web", 80);
+			fill(&asker->in, 200000);
+			longest = 0;
+			for (int turn = 0; turn < 200 && asker->out.size == 0; turn++)
+				world_turn(true);
+			assert_int_equal(longest, cases[i].size[from]);
+			world_close();
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(headers_are_kept_apart),
 	    cmocka_unit_test(relays_over_http2),
 	    cmocka_unit_test(a_refused_login),
+	    cmocka_unit_test(full_frames_are_full_records),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
