@@ -21,6 +21,7 @@ struct primitive {
 	bool touched;  /* that payload is read and written: GB/s means something */
 	bool library;  /* tls: records through wolfSSL */
 	const struct ring_table *engine;
+	const struct carrier *carrier; /* of a relay's link */
 	/* False: it cannot be had here, `why` says what is missing. */
 	bool (*open)(const struct primitive *primitive, char why[PRIMITIVE_TEXT_SIZE]);
 	/* Returns how long it took, in ns, and how many operations that were. */

@@ -5,7 +5,15 @@
 #include "protocols/codecs/yamux.h"
 #include "tests/unit/wire_world.h"
 
-enum { BODY_SIZE = YAMUX_SEND_MAX, SMALL_SIZE = 64, SLAB_SIZE = 4096, RELAY_ROUNDS = 64, BUFFERS = 64 };
+enum {
+	BODY_SIZE = YAMUX_SEND_MAX,
+	WSS_SIZE = BODY_SIZE - 8,    /* with the frame's header in front: one record each */
+	HTTP2_SIZE = BODY_SIZE - 18,
+	SMALL_SIZE = 64,
+	SLAB_SIZE = 4096,
+	RELAY_ROUNDS = 64,
+	BUFFERS = 64,
+};
 
 static bool open_nothing(const struct primitive *primitive, char why[PRIMITIVE_TEXT_SIZE]) { return true; }
 static void close_nothing(const struct primitive *primitive) {}
@@ -153,11 +161,18 @@ static void pass(struct session *from, struct session *to)
 
 static bool open_relay(const struct primitive *primitive, char why[PRIMITIVE_TEXT_SIZE])
 {
+	static const struct opening opening = {.host = "localhost", .path = "/"};
+
 	world_init(1);
+	world.options.carrier = primitive->carrier;
 	for (int side = 0; side < 2; side++) {
 		world.script[side].credentials =
 		    (struct credentials){.secret = slice_of("secret"), .features = FEATURE_OURS};
-		world_open(side);
+		world.options.client = side == CLIENT;
+		world.link[side] = session_create(&world.hub, &world.options);
+		check(world.link[side] != NULL);
+		world.link[side]->opening = side == CLIENT ? &opening : NULL;
+		session_open(world.link[side]);
 	}
 	world_turns(10, true);
 	struct conn *conn = world_ask(SERVER, "", 80);
@@ -197,10 +212,10 @@ static int64_t relay_bodies(const struct primitive *primitive, uint32_t *count)
 	{                                                                                                    \
 		.name = (name_), .size = (size_), .open = open_pool, .batch = (batch_), .close = close_pool  \
 	}
-#define RELAY(name_, size_)                                                                                  \
+#define RELAY(name_, size_, carrier_)                                                                        \
 	{                                                                                                    \
-		.name = (name_), .size = (size_), .open = open_relay, .batch = relay_bodies,                 \
-		.close = close_relay                                                                         \
+		.name = (name_), .size = (size_), .carrier = (carrier_), .open = open_relay,                 \
+		.batch = relay_bodies, .close = close_relay                                                  \
 	}
 
 static const struct primitive all[] = {
@@ -211,8 +226,12 @@ static const struct primitive all[] = {
     POOLED("buffer-receive", 0, receive_buffers),
     POOLED("buffer-slab", 0, acquire_slabs),
     POOLED("buffer-loan", 0, lend_buffers),
-    RELAY("relay-16372", BODY_SIZE),
-    RELAY("relay-64", SMALL_SIZE),
+    RELAY("relay-16372", BODY_SIZE, &carrier_raw),
+    RELAY("relay-64", SMALL_SIZE, &carrier_raw),
+    RELAY("relay-wss-16364", WSS_SIZE, &carrier_websocket_bytes),
+    RELAY("relay-wss-64", SMALL_SIZE, &carrier_websocket_bytes),
+    RELAY("relay-http2-16354", HTTP2_SIZE, &carrier_http2),
+    RELAY("relay-http2-64", SMALL_SIZE, &carrier_http2),
 };
 
 const struct primitive_set primitives_core = {all, COUNT_OF(all)};
