@@ -487,6 +487,30 @@ static void long_tables_scroll(void **state)
 
 /* ---- where to ask ---- */
 
+/* Whom a URL trusts. */
+static void trust(void **state)
+{
+	static const char digits[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	char why[ASK_WHY_SIZE], url[5000];
+	struct ask ask;
+	assert_true(ask_parse(&ask, "https://h:1", why));
+	assert_true(!ask.has_pin && !ask.ca[0]);
+	assert_true(ask_parse(&ask, "https://h:1/?ca=/a%20b&", why));
+	assert_string_equal(ask.ca, "/a b");
+	assert_false(ask.has_pin);
+	snprintf(url, sizeof url, "https://h:1/p?&pin=sha256:%s&ca=c", digits);
+	assert_true(ask_parse(&ask, url, why));
+	assert_string_equal(ask.url, "https://h:1/p");
+	assert_string_equal(ask.ca, "c");
+	assert_true(ask.has_pin && ask.pin[0] == 0xaa && ask.pin[31] == 0xaa);
+	snprintf(url, sizeof url, "https://h:1?pin=sha256:%sa", digits);
+	assert_false(ask_parse(&ask, url, why));
+	snprintf(url, sizeof url, "https://h:1?ca=%04900d", 0);
+	assert_false(ask_parse(&ask, url, why));
+	snprintf(url, sizeof url, "https://%0256d:1", 0);
+	assert_false(ask_parse(&ask, url, why));
+}
+
 static void urls(void **state)
 {
 	static const struct {
@@ -498,10 +522,14 @@ static void urls(void **state)
 	    {"http://h", "h", 9090, "", ""},	    {"h:2", "h", 2, "", ""},
 	    {"http://[::1]/", "::1", 9090, "", ""}, {"http://[::1]:3/a/b/", "::1", 3, "", "/a/b"},
 	    {"unix:/run/s", "", 0, "/run/s", ""},   {"http://unix:/run/s", "", 0, "/run/s", ""},
+	    {"https://h", "h", 9090, "", ""},	    {"https://[::1]:1/a/", "::1", 1, "", "/a"},
+	    {"https://h:1?", "h", 1, "", ""},	    {"https://h:1/p?ca=f", "h", 1, "", "/p"},
 	};
 	static const char *const bad[] = {
-	    "",	   "https://h:1", "ftp://h",	    "http://",	      "unix:s",	  "http://u:p@h:1",
-	    "h:0", "h:1?x",	  "http://h:1/a b", "http://h:99999", "http://h:"};
+	    "",	   "https://", "ftp://h",	    "http://",	      "unix:s",	  "http://u:p@h:1",
+	    "h:0", "h:1?x",	  "http://h:1/a b", "http://h:99999", "http://h:",
+	    "unix:",	   "https://h?ca=",   "https://h?ca",	"https://h?pin=sha256:xx", "https://h?cb=1",
+	    "https://u@h", "https://h?ca=%0", "https://h/#",	"https://unix:/s",	   "http://h?ca=f"};
 	char why[ASK_WHY_SIZE];
 	for (size_t i = 0; i < COUNT_OF(good); i++) {
 		struct ask ask;
@@ -511,6 +539,8 @@ static void urls(void **state)
 		assert_string_equal(ask.path, good[i].path);
 		assert_string_equal(ask.prefix, good[i].prefix);
 		assert_int_equal(ask.port, good[i].port);
+		assert_int_equal(ask.https, good[i].url && strncmp(good[i].url, "https", 5) == 0);
+		assert_null(strchr(ask.url, '?'));
 	}
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		struct ask ask;
@@ -537,6 +567,7 @@ int main(void)
 	    cmocka_unit_test(frames),
 	    cmocka_unit_test(long_tables_scroll),
 	    cmocka_unit_test(urls),
+	    cmocka_unit_test(trust),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

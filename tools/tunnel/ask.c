@@ -1,5 +1,5 @@
-/* tools/tunnel/ask.c - see ask.h; URLs are read in ask_url.c. */
-#include "tools/tunnel/ask.h"
+/* tools/tunnel/ask.c - see ask.h; URLs are read in ask_url.c, ask_tls.c puts TLS between. */
+#include "tools/tunnel/ask_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,23 +10,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "protocols/codecs/http1.h"
 
-/* One exchange under way. */
-struct exchange {
-	const struct ask *ask;
-	int fd;
-	struct timespec end;
-	char *why;
-	uint8_t *bytes;
-	size_t size, room;
-};
-
-static bool fail(struct exchange *exchange, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool fail(struct exchange *exchange, const char *format, ...)
+bool exchange_fail(struct exchange *exchange, const char *format, ...)
 {
 	char reason[ASK_WHY_SIZE - ASK_PREFIX_SIZE - 4];
 	va_list arguments;
@@ -40,9 +28,10 @@ static bool fail(struct exchange *exchange, const char *format, ...)
 static bool fail_errno(struct exchange *exchange, int error)
 {
 	if (error == ECONNREFUSED || error == ENOENT)
-		return fail(exchange, "nobody listens there; stats.listen_addr of the configuration turns it "
-				      "on, --url says where it is");
-	return fail(exchange, "%s", strerror(error));
+		return exchange_fail(exchange,
+				     "nobody listens there; stats.listen_addr of the configuration turns it "
+				     "on, --url says where it is");
+	return exchange_fail(exchange, "%s", strerror(error));
 }
 
 /* ---- waiting ---- */
@@ -72,8 +61,8 @@ static bool wait_for(struct exchange *exchange, short events)
 	if (count > 0)
 		return true;
 	if (count < 0)
-		return fail(exchange, "%s", strerror(errno));
-	return fail(exchange, "no answer within %d s", ASK_SECONDS);
+		return exchange_fail(exchange, "%s", strerror(errno));
+	return exchange_fail(exchange, "no answer within %d s", ASK_SECONDS);
 }
 
 /* ---- connecting ---- */
@@ -117,7 +106,7 @@ static bool connect_tcp(struct exchange *exchange)
 	snprintf(port, sizeof port, "%u", exchange->ask->port);
 	int error = getaddrinfo(exchange->ask->host, port, &hints, &list);
 	if (error)
-		return fail(exchange, "%s", gai_strerror(error));
+		return exchange_fail(exchange, "%s", gai_strerror(error));
 	bool connected = false;
 	for (struct addrinfo *at = list; at && !connected; at = at->ai_next) {
 		disconnect(exchange);
@@ -129,21 +118,27 @@ static bool connect_tcp(struct exchange *exchange)
 
 /* ---- the request ---- */
 
-static bool send_all(struct exchange *exchange, const char *text, size_t size)
+bool exchange_write(struct exchange *exchange, const void *bytes, size_t size)
 {
+	const char *at = bytes;
 	while (size) {
-		ssize_t sent = send(exchange->fd, text, size, MSG_NOSIGNAL);
+		ssize_t sent = send(exchange->fd, at, size, MSG_NOSIGNAL);
 		if (sent < 0 && errno == EAGAIN) {
 			if (!wait_for(exchange, POLLOUT))
 				return false;
 		} else if (sent < 0) {
 			return fail_errno(exchange, errno);
 		} else {
-			text += sent;
+			at += sent;
 			size -= (size_t)sent;
 		}
 	}
 	return true;
+}
+
+static bool say(struct exchange *exchange, const char *text, size_t size)
+{
+	return exchange->tls ? exchange_seal(exchange, text, size) : exchange_write(exchange, text, size);
 }
 
 static bool send_request(struct exchange *exchange, const char *path)
@@ -159,39 +154,59 @@ static bool send_request(struct exchange *exchange, const char *path)
 	size += snprintf(text + size, sizeof text - (size_t)size, "%s%.*s%sConnection: close\r\n\r\n",
 			 token ? "Authorization: Bearer " : "", (int)ask->token.size,
 			 token ? (const char *)ask->token.bytes : "", token ? "\r\n" : "");
-	bool sent = (size_t)size < sizeof text ? send_all(exchange, text, (size_t)size)
-					       : fail(exchange, "the URL and the token are too long");
+	bool sent = (size_t)size < sizeof text
+			? say(exchange, text, (size_t)size)
+			: exchange_fail(exchange, "the URL and the token are too long");
 	secret_wipe(text, sizeof text);
 	return sent;
 }
 
 /* ---- the answer ---- */
 
+ssize_t exchange_read(struct exchange *exchange, uint8_t *bytes, size_t room)
+{
+	for (;;) {
+		ssize_t size = recv(exchange->fd, bytes, room, 0);
+		if (size >= 0)
+			return size;
+		if (errno != EAGAIN) {
+			fail_errno(exchange, errno);
+			return -1;
+		}
+		if (!wait_for(exchange, POLLIN))
+			return -1;
+	}
+}
+
+bool exchange_reserve(struct exchange *exchange, size_t size)
+{
+	size_t room = exchange->room ? exchange->room : 16 * 1024;
+	while (room - exchange->size <= size)
+		room *= 2;
+	if (room == exchange->room)
+		return true;
+	if (exchange->size + size > ASK_BODY_MAX)
+		return exchange_fail(exchange, "the answer is too long");
+	uint8_t *bytes = realloc(exchange->bytes, room);
+	if (!bytes)
+		return exchange_fail(exchange, "out of memory");
+	exchange->bytes = bytes;
+	exchange->room = room;
+	return true;
+}
+
 /* At least one more byte; false: the end, or reported (`*failed`). */
 static bool receive(struct exchange *exchange, bool *failed)
 {
-	*failed = true;
-	if (exchange->room - exchange->size < 2) {
-		size_t room = exchange->room ? 2 * exchange->room : 16 * 1024;
-		uint8_t *bytes = room <= 2 * (size_t)ASK_BODY_MAX ? realloc(exchange->bytes, room) : NULL;
-		if (!bytes)
-			return fail(exchange, "the answer is too long");
-		exchange->bytes = bytes;
-		exchange->room = room;
-	}
-	for (;;) {
-		size_t room = exchange->room - exchange->size - 1;
-		ssize_t size = recv(exchange->fd, exchange->bytes + exchange->size, room, 0);
-		*failed = size < 0;
-		if (size >= 0) {
-			exchange->size += (size_t)size;
-			return size > 0;
-		}
-		if (errno != EAGAIN)
-			return fail_errno(exchange, errno);
-		if (!wait_for(exchange, POLLIN))
-			return false;
-	}
+	ssize_t size = -1;
+	if (exchange->tls)
+		size = exchange_unseal(exchange);
+	else if (exchange_reserve(exchange, 1))
+		size = exchange_read(exchange, exchange->bytes + exchange->size,
+				     exchange->room - exchange->size - 1);
+	*failed = size < 0;
+	exchange->size += size > 0 ? (size_t)size : 0;
+	return size > 0;
 }
 
 /* The length that the head tells; SIZE_MAX: up to the end of the connection. False: reported. */
@@ -200,13 +215,13 @@ static bool body_size(struct exchange *exchange, const struct head *head, size_t
 	struct slice field = http1_field(head, "Content-Length");
 	*size = SIZE_MAX;
 	if (http1_field(head, "Transfer-Encoding").size)
-		return fail(exchange, "the answer comes in a form that is not read here");
+		return exchange_fail(exchange, "the answer comes in a form that is not read here");
 	if (!field.at)
 		return true;
 	*size = 0;
 	for (size_t i = 0; i < field.size; i++) {
 		if (field.at[i] < '0' || field.at[i] > '9' || *size > ASK_BODY_MAX)
-			return fail(exchange, "the answer has no proper length");
+			return exchange_fail(exchange, "the answer has no proper length");
 		*size = *size * 10 + (size_t)(field.at[i] - '0');
 	}
 	return true;
@@ -227,8 +242,11 @@ static bool receive_answer(struct exchange *exchange, struct answer *answer)
 		status = http1_parse_head((struct slice){exchange->bytes, exchange->size}, &head, &used,
 					  &refused, &fault);
 	}
+	if (status == STATUS_MORE && !exchange->size)
+		return exchange_fail(exchange, "it hung up without an answer%s",
+				     exchange->tls ? "" : "; if TLS is spoken there, say https://");
 	if (status != STATUS_OK || !head.status)
-		return fail(exchange, "what answers there does not speak HTTP/1.1");
+		return exchange_fail(exchange, "what answers there does not speak HTTP/1.1");
 	answer->status = head.status;
 	if (!body_size(exchange, &head, &size))
 		return false;
@@ -237,12 +255,18 @@ static bool receive_answer(struct exchange *exchange, struct answer *answer)
 	if (failed)
 		return false;
 	if (size != SIZE_MAX && exchange->size < used + size)
-		return fail(exchange, "the answer ends too early");
+		return exchange_fail(exchange, "the answer ends too early");
 	answer->size = size == SIZE_MAX ? exchange->size - used : size;
 	memmove(exchange->bytes, exchange->bytes + used, answer->size);
 	exchange->bytes[answer->size] = 0;
 	answer->body = (char *)exchange->bytes;
 	return true;
+}
+
+static bool meet(struct exchange *exchange)
+{
+	bool met = exchange->ask->path[0] ? connect_unix(exchange) : connect_tcp(exchange);
+	return met && (!exchange->ask->https || exchange_secure(exchange));
 }
 
 bool ask_get(const struct ask *ask, const char *path, struct answer *answer, char why[ASK_WHY_SIZE])
@@ -251,8 +275,11 @@ bool ask_get(const struct ask *ask, const char *path, struct answer *answer, cha
 	clock_gettime(CLOCK_MONOTONIC, &exchange.end);
 	exchange.end.tv_sec += ASK_SECONDS;
 	*answer = (struct answer){0};
-	bool done = (ask->path[0] ? connect_unix(&exchange) : connect_tcp(&exchange)) &&
-		    send_request(&exchange, path) && receive_answer(&exchange, answer);
+	bool done = meet(&exchange) && send_request(&exchange, path) && receive_answer(&exchange, answer);
+	if (done && exchange.tls)
+		exchange_part(&exchange);
+	if (exchange.tls)
+		tls_destroy(exchange.tls);
 	disconnect(&exchange);
 	if (!done)
 		free(exchange.bytes);

@@ -1,7 +1,8 @@
-/* tools/tunnel/ask.h - a question to a management listener: one HTTP/1.1 GET over TCP or a unix socket.
+/* tools/tunnel/ask.h - a question to a management listener: one HTTP/1.1 GET over TCP, TLS or a unix socket.
  *
  * Owner:  the caller. Thread: main; it blocks, for ASK_SECONDS at most, or until a signal sets *stop.
- * Speaks: to ours and to TLS Tunnel's own. No TLS: a listener elsewhere is asked through a tunnel.
+ * Speaks: to ours and to TLS Tunnel's own. Over https:// the certificate has the pin that the URL gives, or
+ *         ends in the URL's ca, or in the system's roots; else not a byte of the request leaves.
  * Limits: ASK_BODY_MAX bytes of an answer.
  * Never:  follows a redirection; shows the token.
  */
@@ -13,14 +14,27 @@
 #include "core/address.h"
 #include "core/secret.h"
 
-enum { ASK_WHY_SIZE = 512, ASK_SECONDS = 5, ASK_BODY_MAX = 64 * 1024 * 1024, ASK_PREFIX_SIZE = 256 };
+enum {
+	ASK_WHY_SIZE = 768,
+	ASK_SECONDS = 5,
+	ASK_BODY_MAX = 64 * 1024 * 1024,
+	ASK_PREFIX_SIZE = 256,
+	ASK_FILE_SIZE = 4096,
+	ASK_PIN_SIZE = 32,
+};
+
+struct ask_tls;                              /* ask_tls.c */
 
 struct ask {
-	char url[ASK_PREFIX_SIZE];           /* as it was given, for people */
+	char url[ASK_PREFIX_SIZE];           /* as it was given, for people, without what follows a ? */
 	char path[ADDRESS_PATH_SIZE];        /* of a unix socket; "": TCP */
 	char host[HOST_SIZE];
 	uint16_t port;
 	char prefix[ASK_PREFIX_SIZE];        /* of every path */
+	bool https, has_pin;
+	uint8_t pin[ASK_PIN_SIZE];
+	char ca[ASK_FILE_SIZE];              /* "": the system's roots, unless there is a pin */
+	struct ask_tls *tls;                 /* with https, once prepared */
 	struct secret token;                 /* empty: none */
 	const sigset_t *mask;                /* while it waits; NULL: as it is */
 	const volatile sig_atomic_t *stop;   /* set by a signal: give up; may be NULL */
@@ -32,9 +46,10 @@ struct answer {
 	size_t size;
 };
 
-/* "http://HOST[:9090][/PREFIX]", "http://unix:/PATH", "unix:/PATH", "HOST:PORT". NULL: the default. */
+/* "http://HOST[:9090][/PREFIX]", "https://HOST[:9090][/PREFIX][?pin=sha256:...&ca=FILE]", "unix:/PATH",
+ * "http://unix:/PATH", "HOST:PORT". NULL: the default. */
 bool ask_parse(struct ask *ask, const char *url, char why[ASK_WHY_SIZE]);
-/* The same from options, with the token's file. Afterwards ask_fini in any case. */
+/* The same from options, with the files of token and ca, and TLS ready. Afterwards ask_fini in any case. */
 bool ask_prepare(struct ask *ask, const char *url, const char *token_file, char why[ASK_WHY_SIZE]);
 void ask_fini(struct ask *ask);
 /* Any status is an answer. False: one line in `why`, and nothing to free. */

@@ -1,13 +1,13 @@
-/* tools/tunnel/ask_url.c - where the management listener is, by URL, and its token; see ask.h. */
+/* tools/tunnel/ask_url.c - where the management listener is, by URL, and whom to trust there; see ask.h. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/config_read.h"
 #include "protocols/codecs/http1.h"
+#include "tls/tls.h"
 #include "tools/tunnel/ask.h"
-#include "tools/tunnel/file.h"
 
 static const char default_url[] = "http://127.0.0.1:9090";
+static const char forms[] = "it must be http://HOST:PORT, https://HOST:PORT or unix:/PATH";
 
 static bool fail(char why[ASK_WHY_SIZE], const char *url, const char *what)
 {
@@ -23,67 +23,86 @@ static bool take_unix(struct ask *ask, const char *path, char why[ASK_WHY_SIZE])
 	return true;
 }
 
+/* One NAME=VALUE of the query, its own memory. */
+static bool take_parameter(struct ask *ask, char *text, char why[ASK_WHY_SIZE])
+{
+	char *value = strchr(text, '=');
+	if (value)
+		*value++ = 0;
+	if (!value || !*value || !percent_decode(value))
+		return fail(why, ask->url, "pin and ca need values: ?pin=sha256:... or ?ca=FILE");
+	if (strcmp(text, "pin") == 0) {
+		ask->has_pin = tls_pin_parse(value, ask->pin);
+		return ask->has_pin || fail(why, ask->url, "pin is sha256: and the digest of a certificate");
+	}
+	if (strcmp(text, "ca") != 0)
+		return fail(why, ask->url, "behind the ? there are pin and ca only");
+	text_copy(ask->ca, sizeof ask->ca, slice_of(value));
+	return true;
+}
+
+static bool take_query(struct ask *ask, const char *query, char why[ASK_WHY_SIZE])
+{
+	char text[ASK_FILE_SIZE];
+	if (*query && !ask->https)
+		return fail(why, ask->url, "pin and ca are for https://");
+	while (*query) {
+		size_t size = strcspn(query, "&");
+		if (size >= sizeof text)
+			return fail(why, ask->url, "it is too long");
+		text_copy(text, sizeof text, (struct slice){(const uint8_t *)query, size});
+		if (size && !take_parameter(ask, text, why))
+			return false;
+		query += size + (query[size] == '&');
+	}
+	return true;
+}
+
 /* HOST, HOST:PORT, [V6] or [V6]:PORT, and perhaps a path. */
 static bool take_tcp(struct ask *ask, const char *rest, char why[ASK_WHY_SIZE])
 {
 	char place[HOST_SIZE + 8];
 	size_t size = strcspn(rest, "/?#");
 	const char *prefix = rest + size;
-	size_t length = strlen(prefix);
+	size_t length = strcspn(prefix, "?");
+	const char *query = prefix + length + (prefix[length] == '?');
 	while (length && prefix[length - 1] == '/')
 		length--;
-	if (!size || size >= HOST_SIZE || strpbrk(prefix, "?#") || memchr(rest, '@', size) ||
-	    !(length == 0 || http1_is_target((struct slice){(const uint8_t *)prefix, length})))
-		return fail(why, ask->url, "it must be http://HOST:PORT or unix:/PATH");
+	struct slice path = {(const uint8_t *)prefix, length};
+	if (!size || size >= HOST_SIZE || memchr(prefix, '#', length) || memchr(rest, '@', size) ||
+	    !(length == 0 || http1_is_target(path)))
+		return fail(why, ask->url, forms);
 	text_copy(place, sizeof place, (struct slice){(const uint8_t *)rest, size});
-	text_copy(ask->prefix, sizeof ask->prefix, (struct slice){(const uint8_t *)prefix, length});
+	text_copy(ask->prefix, sizeof ask->prefix, path);
 	const char *colon = strrchr(place, ':');
 	if (!colon || (place[0] == '[' && colon[-1] != ']'))
 		snprintf(place + size, sizeof place - size, ":%d", 9090);
-	return endpoint_parse(place, ask->host, &ask->port) ||
-	       fail(why, ask->url, "it must be http://HOST:PORT or unix:/PATH");
+	if (!endpoint_parse(place, ask->host, &ask->port))
+		return fail(why, ask->url, forms);
+	return take_query(ask, query, why);
+}
+
+static const char *behind(const char *text, const char *start)
+{
+	size_t size = strlen(start);
+	return strncmp(text, start, size) == 0 ? text + size : NULL;
 }
 
 bool ask_parse(struct ask *ask, const char *url, char why[ASK_WHY_SIZE])
 {
 	*ask = (struct ask){0};
 	url = url ? url : default_url;
-	snprintf(ask->url, sizeof ask->url, "%s", url);
-	if (strlen(url) >= sizeof ask->url)
+	size_t size = strcspn(url, "?");
+	snprintf(ask->url, sizeof ask->url, "%.*s", (int)size_min(size, sizeof ask->url), url);
+	if (size >= sizeof ask->url)
 		return fail(why, url, "it is too long");
-	if (strncmp(url, "https://", 8) == 0)
-		return fail(why, url,
-			    "https is not spoken here: ask on that machine, or through a published port");
-	const char *rest = strncmp(url, "http://", 7) == 0 ? url + 7 : url;
-	if (rest == url && strstr(url, "://"))
-		return fail(why, url, "it must be http://HOST:PORT or unix:/PATH");
-	return strncmp(rest, "unix:", 5) == 0 ? take_unix(ask, rest + 5, why) : take_tcp(ask, rest, why);
+	const char *rest = behind(url, "https://");
+	ask->https = rest != NULL;
+	if (!rest)
+		rest = behind(url, "http://");
+	if (!rest && strstr(url, "://"))
+		return fail(why, url, forms);
+	rest = rest ? rest : url;
+	const char *path = ask->https ? NULL : behind(rest, "unix:");
+	return path ? take_unix(ask, path, why) : take_tcp(ask, rest, why);
 }
-
-bool ask_prepare(struct ask *ask, const char *url, const char *token_file, char why[ASK_WHY_SIZE])
-{
-	char reason[FILE_WHY_SIZE];
-	size_t size;
-	if (!ask_parse(ask, url, why))
-		return false;
-	if (!token_file)
-		return true;
-	uint8_t *text = file_read(token_file, FILE_SECRET, CONFIG_SECRET_FILE_MAX, &size, reason);
-	if (!text) {
-		snprintf(why, ASK_WHY_SIZE, "%s", reason);
-		return false;
-	}
-	struct slice token = {text, size};
-	while (token.size && (token.at[token.size - 1] == '\n' || token.at[token.size - 1] == '\r'))
-		token.size--;
-	bool good = token.size && token.size <= CONFIG_KEY_MAX && http1_is_value(token);
-	if (!good)
-		snprintf(why, ASK_WHY_SIZE, "%.200s holds no token", token_file);
-	else if (!secret_set(&ask->token, token))
-		snprintf(why, ASK_WHY_SIZE, "out of memory");
-	secret_wipe(text, size);
-	free(text);
-	return good && secret_is_set(&ask->token);
-}
-
-void ask_fini(struct ask *ask) { secret_fini(&ask->token); }

@@ -205,10 +205,9 @@ static int report_clock(void)
 
 static int report_roots(void)
 {
-	static const char roots[] = "/etc/ssl/certs/ca-certificates.crt";
-	return say(access(roots, R_OK) == 0 ? GOOD : HINT, "roots",
+	return say(access(state_system_roots, R_OK) == 0 ? GOOD : HINT, "roots",
 		   "install ca-certificates; it is needed only by clients with neither pin nor ca", "%s",
-		   roots);
+		   state_system_roots);
 }
 
 int doctor_command(const struct options *options)

@@ -14,8 +14,9 @@ static const char running[] =
 	"  -h, --help             this text\n";
 
 #define ASKING \
-	"  -u, --url URL          http://HOST:PORT or unix:/PATH of stats.listen_addr\n" \
-	"                         (default http://127.0.0.1:9090)\n" \
+	"  -u, --url URL          stats.listen_addr as http://HOST:PORT, unix:/PATH or, with a\n" \
+	"                         certificate, https://HOST:PORT?pin=sha256:... (or ?ca=FILE; the\n" \
+	"                         system's authorities otherwise) (default http://127.0.0.1:9090)\n" \
 	"      --token-file FILE  the token, where stats.token is set\n" \
 	"  -h, --help             this text\n"
 

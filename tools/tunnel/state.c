@@ -14,7 +14,7 @@
 
 enum { PEM_MAX = 4 * 1024 * 1024, CERTIFICATE_DAYS = 3650 };
 
-static const char system_roots[] = "/etc/ssl/certs/ca-certificates.crt";
+const char state_system_roots[] = "/etc/ssl/certs/ca-certificates.crt";
 
 /* ---- files that the configuration names ---- */
 
@@ -64,13 +64,13 @@ static bool load_client(struct config *config, struct config_client *client, cha
 		return true;
 	if (client->gateway_tls_cert)
 		return read_pem(config, client->gateway_tls_cert, &client->anchors_pem, why, size);
-	if (read_pem(config, system_roots, &client->anchors_pem, why, size))
+	if (read_pem(config, state_system_roots, &client->anchors_pem, why, size))
 		return true;
 	if (client->plaintext)           /* without them it just cannot be redirected to wss:// */
 		return true;
 	snprintf(why, size,
 		 "%s cannot be read: install ca-certificates, or give gateway_tls_pin or gateway_tls_cert",
-		 system_roots);
+		 state_system_roots);
 	return false;
 }
 

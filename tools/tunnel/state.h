@@ -13,6 +13,9 @@
 
 enum { STATE_WHY_SIZE = 512, STATE_LINE_SIZE = 4096, STATE_PATH_SIZE = 4096 };
 
+/* The bundle of authorities that the system trusts. */
+extern const char state_system_roots[];
+
 /* Fills in every ..._pem of the configuration, and the gateway's auth_key where TLS Tunnel is spoken and
  * neither it nor `clients` is given. Nothing is made unless it is needed. False: one line in `why`. */
 bool state_load(struct config *config, char *why, size_t size);

@@ -1,0 +1,190 @@
+"""How `tunnel status`, `top` and `health` ask: TLS and whom they trust, tokens, and what may answer."""
+
+import json
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+import tunnel
+from certificate import Certificate
+from management import Management
+from test_top import ask
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def secret(folder, name, text=TOKEN):
+    file = folder / name
+    file.write_text(text + "\n")
+    file.chmod(0o600)
+    return file
+
+
+@pytest.fixture
+def secured(world, certificate):
+    """A gateway whose management listener speaks TLS and wants a token: its port."""
+    ours = Management(token=TOKEN, tls_cert=str(certificate.cert), tls_key=str(certificate.key))
+    world.gateway(top=ours.top).ready().wait_listening(ours.port)
+    return ours.port
+
+
+def test_tls_by_pin_and_by_file(secured, certificate, tmp_path):
+    token = secret(tmp_path, "token")
+    for host in ("127.0.0.1", "localhost"):
+        for trust in (f"pin={certificate.pin()}", f"ca={certificate.cert}"):
+            url = f"https://{host}:{secured}/?{trust}"
+            done = ask("health", "-u", url, "--token-file", token)
+            assert (done.returncode, done.stdout, done.stderr) == (0, "ready\n", "")
+    for command in ("status", "top"):
+        done = ask(command, "-u", url, "--token-file", token)
+        assert done.returncode == 0 and "NAME" in done.stdout and not done.stderr
+
+
+def test_a_certificate_that_is_not_trusted(secured, certificate, tmp_path):
+    token = secret(tmp_path, "token")
+    other = Certificate(tmp_path, name="other")
+    place = f"https://127.0.0.1:{secured}"
+    for trust in (f"?pin={other.pin()}", f"?ca={other.cert}", ""):
+        done = ask("status", "-u", place + trust, "--token-file", token)
+        assert done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"tunnel: {place}: ")
+        assert certificate.pin() in done.stderr and "?pin=" in done.stderr
+    done = ask("status", "-u", f"https://127.0.0.2:{secured}?ca={certificate.cert}")
+    assert done.returncode == 1 and "127.0.0.2" in done.stderr
+    done = ask("status", "-u", f"{place}?ca={tmp_path}/none", "--token-file", token)
+    assert done.returncode == 1 and "none" in done.stderr
+    done = ask("status", "-u", f"{place}?ca={token}")
+    assert done.returncode == 1 and "token" in done.stderr and TOKEN not in done.stderr
+
+
+def test_a_token_over_tls(secured, certificate, tmp_path):
+    url = f"https://127.0.0.1:{secured}?pin={certificate.pin()}"
+    for more in ((), ("--token-file", secret(tmp_path, "other", TOKEN[::-1]))):
+        for command in ("status", "top", "health"):
+            done = ask(command, "-u", url, *more)
+            assert done.returncode == 1 and not done.stdout
+            assert done.stderr.endswith("wants a token: --token-file FILE\n")
+
+
+def test_the_wrong_scheme_is_named(world, secured, certificate):
+    ours = Management()
+    world.gateway(top=ours.top).ready().wait_listening(ours.port)
+    done = ask("status", "-u", f"https://{ours.address}?pin={certificate.pin()}")
+    assert done.returncode == 1 and "http://" in done.stderr and "no TLS" in done.stderr
+    done = ask("status", "-u", f"http://127.0.0.1:{secured}")
+    assert done.returncode == 1 and "https://" in done.stderr
+
+
+class Speaker:
+    """A listener that does `speak(sock)` with everyone who comes, over TLS where there is a certificate."""
+
+    def __init__(self, world, speak, certificate=None):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.speak, self.tls = self.listener.getsockname()[1], speak, None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate.cert, certificate.key)
+        self.url = f"http://127.0.0.1:{self.port}"
+        if certificate:
+            self.url = f"https://127.0.0.1:{self.port}?pin={certificate.pin()}"
+        self.heard = []
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        world.closers.append(self._close)
+
+    def _run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                with self.tls.wrap_socket(sock, server_side=True) if self.tls else sock as talk:
+                    self.heard.append(talk.recv(4096))
+                    self.speak(talk)
+            except OSError:
+                pass
+
+    def _close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(tunnel.WAIT)
+        self.listener.close()
+
+
+@pytest.fixture(params=["clear", "tls"])
+def spoken(request, world, certificate):
+    """Makes speakers in clear, and over TLS."""
+    return lambda speak: Speaker(world, speak, certificate if request.param == "tls" else None)
+
+
+def test_another_listener_with_another_tls(world, certificate):
+    """What stands before a listener may speak TLS 1.2 only, and end its answers by hanging up."""
+
+    def speak(sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n[]")
+        sock.unwrap()
+
+    speaker = Speaker(world, speak, certificate)
+    speaker.tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    done = ask("status", "-u", speaker.url)
+    assert done.returncode == 0, done.stderr
+    assert speaker.heard[0].startswith(b"GET /stats HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+def test_an_end_that_nobody_vouches_for(world, certificate):
+    """Without close_notify the answer may have been cut."""
+    speaker = Speaker(world, lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n[]"), certificate)
+    done = ask("status", "-u", speaker.url)
+    assert done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 1
+
+
+def test_a_redirection_is_not_followed(world, spoken):
+    target = Speaker(world, lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n[]"))
+    answer = b"HTTP/1.1 302 Found\r\nLocation: %s/\r\nContent-Length: 0\r\n\r\n" % target.url.encode()
+    done = ask("status", "-u", spoken(lambda sock: sock.sendall(answer)).url)
+    assert done.returncode == 1 and "302" in done.stderr and not target.heard
+
+
+def test_a_page_is_no_answer(spoken):
+    page = b"<!doctype html>\x1b[2J<p>Sign in"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page) + page
+    speaker = spoken(lambda sock: sock.sendall(answer))
+    for command in ("status", "top"):
+        done = ask(command, "-u", speaker.url)
+        assert done.returncode == 1 and not done.stdout
+        assert done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+
+
+def test_an_answer_without_end_is_given_up(spoken):
+    blanks = bytes(1 << 20).replace(b"\0", b" ")
+
+    def speak(sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n[")
+        for _ in range(1000):
+            sock.sendall(blanks)
+
+    done = ask("status", "-u", spoken(speak).url)
+    # What comes first depends on the machine.
+    assert done.returncode == 1 and ("too long" in done.stderr or "no answer within" in done.stderr)
+
+
+def test_who_says_nothing_is_not_waited_for(world, certificate):
+    """Neither without TLS, nor in its handshake, nor behind it, nor within an answer."""
+    silent = Speaker(world, lambda sock: sock.recv(1))
+
+    def begin(sock):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[")
+        sock.recv(1)
+
+    half = Speaker(world, begin)
+    behind = Speaker(world, lambda sock: sock.recv(1), certificate)
+    urls = [silent.url, half.url, behind.url, f"https://127.0.0.1:{silent.port}?pin={certificate.pin()}"]
+    commands = [[tunnel.BIN, "status", "-u", url] for url in urls[:3]]
+    for process in [subprocess.Popen(c, stderr=subprocess.PIPE, text=True) for c in commands]:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1 and "no answer within 5 s" in errors
+    done = ask("status", "-u", urls[3])
+    assert done.returncode == 1 and "no answer within 5 s" in done.stderr
