@@ -98,7 +98,7 @@ def test_silent_link_is_dropped(world, transport):
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_frozen_client_is_given_up(world, transport):
-    """It answers nothing for longer than a gateway waits; when it goes on, it is back with all that it had."""
+    """It answers nothing for longer than a gateway waits; going on, it is back with all that it had."""
     if not tunnel.FULL:
         pytest.skip("takes 100 s: FULL=1")
     gateway, client, port, service = world.published(transport=transport, reconnect=ALWAYS)

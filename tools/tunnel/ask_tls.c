@@ -51,7 +51,7 @@ bool ask_tls_create(struct ask *ask, char why[ASK_WHY_SIZE])
 	if (tls->started)
 		tls->endpoint = tls_endpoint_create(&tls->settings, reason);
 	if (!tls->endpoint)
-		snprintf(why, ASK_WHY_SIZE, "%s%s%s", ask->ca, ask->ca[0] ? ": " : "", reason);
+		snprintf(why, ASK_WHY_SIZE, "%.240s%s%.500s", ask->ca, ask->ca[0] ? ": " : "", reason);
 	return tls->endpoint != NULL;
 }
 
