@@ -201,6 +201,15 @@ static void detect_refused(struct stream *stream, const struct detect_answer *an
 	stream_fail(stream, REASON_PROTOCOL, answer->refusal);
 }
 
+/* From here on it is the one behind the proxy: in logs, and for rates of sources. */
+static void spoken_for(struct session *session, struct slice source)
+{
+	struct address address;
+	text_copy(session->peer, sizeof session->peer, source);
+	if (address_of_literal(&address, session->peer, 0))
+		session->target.source = user_address_of(&address);
+}
+
 static void detected(struct stream *stream, const struct detect_answer *answer)
 {
 	struct hub *hub = &stream->worker->hub;
@@ -217,7 +226,7 @@ static void detected(struct stream *stream, const struct detect_answer *answer)
 	session->head_answered = answer->head_answered;
 	stream_adopt_session(stream, session);
 	if (answer->source.size)
-		text_copy(session->peer, sizeof session->peer, answer->source);
+		spoken_for(session, answer->source);
 	session_open(session);
 	stream_feed(stream);
 }

@@ -336,6 +336,7 @@ def test_haproxy_in_front(world, option):
     config = world.folder / "haproxy.cfg"
     config.write_text(
         "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n"
+        " timeout check 10s\n"
         f"listen front\n bind 127.0.0.1:{listen}\n"
         f" server gateway 127.0.0.1:{gateway.port} {option} check check-ssl verify none inter 200ms "
         f"check-send-proxy\n"

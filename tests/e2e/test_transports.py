@@ -360,3 +360,21 @@ def test_whom_a_proxy_speaks_for(world):
         record = tunnel.until(lambda: gateway.endings(told), gateway.log)
         assert record[0]["peer"].startswith(told)
         link.close()
+
+
+def test_whom_a_proxy_speaks_for_has_a_rate(world):
+    """Behind a proxy over HTTP, too, one client uses up its own rate alone."""
+    rate = {"requests_per_second": 1000, "burst_size": 1000, "per_source": 1}
+    gateway = world.gateway(
+        tls_tunnel={"rate_limit": rate}, trusted_proxies=["127.0.0.0/8"]
+    ).ready()
+    held = []
+    for source in ["203.0.113.9"] * 20 + ["203.0.113.10"]:
+        link, _ = upgraded(tls_socket(gateway.port), "/", [f"X-Forwarded-For: {source}"])
+        link.send(b"\0\2\0\1" + bytes(8))  # a Ping
+        held.append(link)
+    tunnel.until(lambda: gateway.endings("203.0.113.9"), gateway.log)
+    assert "per_source" in gateway.wait_line("a limit was reached")
+    assert not gateway.endings("203.0.113.10")
+    for link in held:
+        link.close()
