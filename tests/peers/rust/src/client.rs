@@ -10,33 +10,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, timeout};
 use tokio_rustls::rustls::pki_types::{pem::PemObject, CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::{client::TlsStream, TlsConnector};
+use tokio_rustls::TlsConnector;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 use yamux::{Mode, Stream};
 
 use crate::mux::{Mux, Opener};
+use crate::transport::Pipe;
 use crate::{control, fail, relay, say, Named, Options};
 
 const WAIT: Duration = Duration::from_secs(10);
 
-async fn dial(options: &Options) -> Result<TlsStream<TcpStream>> {
+async fn dial(options: &Options) -> Result<Pipe> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(&options.ca).unwrap_or_else(|why| fail(why.to_string()))
     {
         let _ = roots.add(certificate.unwrap_or_else(|why| fail(why.to_string())));
     }
-    let config = ClientConfig::builder()
+    let mut config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let host = options
-        .gateway
-        .rsplit_once(':')
-        .map_or("", |(host, _)| host)
-        .to_string();
-    let name = ServerName::try_from(host).unwrap_or_else(|why| fail(why.to_string()));
-    TlsConnector::from(Arc::new(config))
+    config.alpn_protocols = options.transport.alpn();
+    let name = ServerName::try_from(options.host().to_string()).unwrap_or_else(|why| fail(why.to_string()));
+    let socket = TlsConnector::from(Arc::new(config))
         .connect(name, TcpStream::connect(&options.gateway).await?)
-        .await
+        .await?;
+    options.transport.connect(socket, options).await
 }
 
 async fn request(stream: &mut Stream, message: Value) -> Value {

@@ -1,7 +1,8 @@
-//! A TLS Tunnel peer (version 1.5, transport tls) on the yamux crate, in both roles, for tests only.
+//! A TLS Tunnel peer (version 1.5) on the crates that the original pins, in both roles, for tests only.
 //!
 //!     peer server --listen 127.0.0.1:0 --cert C --key K --auth-key A
 //!     peer client --gateway HOST:PORT --ca C --auth-key A [--proxy NAME:PORT:LOCAL] [--visitor ...]
+//!     both: [--transport tls|wss|http2]; client: [--path /]; server: [--behind-proxy true], without TLS
 //!
 //! It has the habits of the original: streams open with their first write, a length and its body are
 //! separate frames, reading a control message is forgotten when something else happens in between, the
@@ -13,8 +14,11 @@ mod control;
 mod mux;
 mod relay;
 mod server;
+mod transport;
 
 use std::process::exit;
+
+use transport::Transport;
 
 #[derive(Clone, Default)]
 pub struct Options {
@@ -24,8 +28,18 @@ pub struct Options {
     pub gateway: String,
     pub ca: String,
     pub auth_key: String,
+    pub transport: Transport,
+    pub path: String,
+    pub behind_proxy: bool,
     pub proxies: Vec<Named>,
     pub visitors: Vec<Named>,
+}
+
+impl Options {
+    /// The gateway's name without the port.
+    pub fn host(&self) -> &str {
+        self.gateway.rsplit_once(':').map_or("", |(host, _)| host)
+    }
 }
 
 /// NAME:PUBLISH:OTHER, where OTHER is the local or the bind port.
@@ -66,6 +80,7 @@ fn named(text: &str) -> Named {
 fn parse(mut args: std::env::Args) -> Options {
     let mut options = Options {
         listen: "127.0.0.1:0".into(),
+        path: "/".into(),
         ..Options::default()
     };
     while let Some(flag) = args.next() {
@@ -79,6 +94,9 @@ fn parse(mut args: std::env::Args) -> Options {
             "--gateway" => options.gateway = value,
             "--ca" => options.ca = value,
             "--auth-key" => options.auth_key = value,
+            "--transport" => options.transport = Transport::named(&value),
+            "--path" => options.path = value,
+            "--behind-proxy" => options.behind_proxy = value == "true",
             "--proxy" => options.proxies.push(named(&value)),
             "--visitor" => options.visitors.push(named(&value)),
             _ => fail(format!("unknown option {flag}")),

@@ -26,16 +26,22 @@ enum State {
     Running,
 }
 
-pub async fn serve(options: Options) {
+fn acceptor(options: &Options) -> TlsAcceptor {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(&options.cert)
         .and_then(|found| found.collect())
         .unwrap_or_else(|why| fail(why.to_string()));
     let key = PrivateKeyDer::from_pem_file(&options.key).unwrap_or_else(|why| fail(why.to_string()));
-    let config = ServerConfig::builder()
+    let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .unwrap_or_else(|why| fail(why.to_string()));
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    config.alpn_protocols = options.transport.alpn();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+pub async fn serve(options: Options) {
+    let acceptor = (!options.behind_proxy).then(|| acceptor(&options));
+    let transport = options.transport;
     let listener = TcpListener::bind(&options.listen)
         .await
         .unwrap_or_else(|why| fail(why.to_string()));
@@ -44,9 +50,19 @@ pub async fn serve(options: Options) {
     while let Ok((socket, _)) = listener.accept().await {
         let (acceptor, registry, key) = (acceptor.clone(), registry.clone(), options.auth_key.clone());
         tokio::spawn(async move {
-            if let Ok(socket) = acceptor.accept(socket).await {
-                let mux = Mux::start(socket.compat(), Mode::Server);
-                say(format!("session ended: {}", session(mux, registry, key).await));
+            let pipe = match acceptor {
+                None => transport.accept(socket).await,
+                Some(acceptor) => match acceptor.accept(socket).await {
+                    Ok(socket) => transport.accept(socket).await,
+                    Err(why) => Err(why),
+                },
+            };
+            match pipe {
+                Ok(pipe) => {
+                    let mux = Mux::start(pipe.compat(), Mode::Server);
+                    say(format!("session ended: {}", session(mux, registry, key).await));
+                }
+                Err(why) => say(format!("no tunnel: {why}")),
             }
         });
     }
