@@ -1,4 +1,4 @@
-"""With other people's yamux: hashicorp/yamux (Go) and the yamux crate (Rust), both roles."""
+"""With other people's yamux: hashicorp/yamux (Go) and the yamux crate (Rust), both roles, over TLS alone."""
 
 import socket
 
