@@ -114,6 +114,7 @@ def test_any_version_is_let_in(gateway, version):
         ([("a", 0, 1)], "Invalid proxy: a"),
         ([("a", 1, 0)], "Invalid proxy: a"),
         ([("", 1, 1)], "Invalid proxy: "),
+        ([(" \t", 1, 1)], "Invalid proxy:  \t"),
         ([("a", "own", 1)], "Port conflict: a"),
     ],
 )
