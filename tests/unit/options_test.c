@@ -139,6 +139,16 @@ static void a_gateway(void **state)
 	assert_string_equal(config.state_dir, "/s");
 	assert_int_equal(options.host_count, 1);
 	assert_string_equal(options.hosts[0], "gw");
+	assert_false(config.gateway.allow_forward || config.stats.enabled);
+	config_fini(&config);
+	build("tunnel gateway --allow-forward --stats 127.0.0.1:9090", &config);
+	assert_true(config.gateway.allow_forward && config.gateway.tls_tunnel);
+	assert_true(config.stats.enabled);
+	assert_int_equal(config.stats.listen_addr.port, 9090);
+	config_fini(&config);
+	build("tunnel --stats unix:/run/s", &config);
+	assert_true(config.gateway.enabled && config.stats.enabled);
+	assert_int_equal(config.stats.listen_addr.family, ADDRESS_UNIX);
 	config_fini(&config);
 }
 
@@ -244,6 +254,29 @@ static void a_client_by_other_transports(void **state)
 	config_fini(&config);
 }
 
+static void forwarders_of_a_client(void **state)
+{
+	struct config config;
+	build("tunnel client tls-tunnel://0123456789abcdef@h:1?ca=c --http localhost:8080 "
+	      "--stats 127.0.0.1:9091", &config);
+	const struct config_client *client = &config.clients[0];
+	assert_int_equal(client->forwarder_count, 1);
+	assert_string_equal(client->forwarders[0].name, "http");
+	assert_int_equal(client->forwarders[0].type, FORWARDER_HTTP);
+	assert_int_equal(client->forwarders[0].bind.port, 8080);
+	assert_int_equal(config.stats.listen_addr.port, 9091);
+	config_fini(&config);
+	build("tunnel client tls-tunnel://0123456789abcdef@h:1?ca=c --http [::1]:2 "
+	      "--socks 127.0.0.1:1", &config);
+	client = &config.clients[0];
+	assert_int_equal(client->forwarder_count, 2);
+	assert_int_equal(client->forwarders[0].type, FORWARDER_HTTP);
+	assert_int_equal(client->forwarders[0].bind.port, 2);
+	assert_int_equal(client->forwarders[1].type, FORWARDER_SOCKS5);
+	assert_int_equal(client->forwarders[1].bind.port, 1);
+	config_fini(&config);
+}
+
 static void questions_to_a_running_program(void **state)
 {
 	take("tunnel top --url http://127.0.0.1:1 --token-file t -i 5");
@@ -253,6 +286,9 @@ static void questions_to_a_running_program(void **state)
 	assert_int_equal(options.interval_s, 5);
 	take("tunnel health");
 	assert_null(options.url);
+	assert_false(options.json);
+	take("tunnel status --json");
+	assert_true(options.json);
 	take("tunnel import server.toml");
 	assert_int_equal(options.command, COMMAND_IMPORT);
 	assert_string_equal(options.config_file, "server.toml");
@@ -358,6 +394,13 @@ static const struct { const char *line, *why;
 	    {"tunnel client tls-tunnel://k@h:1?pins=1", "pins is unknown"},
 	    {"tunnel client tls-tunnel://k@h:1 tls-tunnel://k@h:2", "one URL is taken"},
 	    {"tunnel client tls-tunnel://k@h:1 --socks :1", "--socks takes HOST:PORT"},
+	    {"tunnel client tls-tunnel://k@h:1 --http 1", "--http takes HOST:PORT"},
+	    {"tunnel client linksocks://k@h:1 --http 127.0.0.1:1", "--http is for tls-tunnel://"},
+	    {"tunnel client tls-tunnel://k@h:1", "--http HOST:PORT"},
+	    {"tunnel gateway --allow-forward=yes", "--allow-forward takes no value"},
+	    {"tunnel gateway --stats", "--stats needs a value"},
+	    {"tunnel demo --stats :1", "--stats is no option of tunnel demo"},
+	    {"tunnel top --json", "--json is no option of tunnel top"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish a", "takes NAME=PORT:HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish a=1:2", "takes NAME=PORT:HOST:PORT"},
 	    {"tunnel client tls-tunnel://k@h:1 --publish =1:h:2", "takes NAME=PORT:HOST:PORT"},
@@ -450,6 +493,7 @@ int main(void)
 		cmocka_unit_test(transports_of_urls),
 		cmocka_unit_test(a_client_of_linksocks),
 		cmocka_unit_test(a_client_by_other_transports),
+		cmocka_unit_test(forwarders_of_a_client),
 		cmocka_unit_test(questions_to_a_running_program),
 		cmocka_unit_test(hosts_of_urls),
 		cmocka_unit_test(the_key_leaves_argv),

@@ -40,7 +40,8 @@ static const struct topic {
 	 "       tunnel doctor                        what this machine offers, and what would help\n"
 	 "       tunnel --version | --help | COMMAND --help\n\n"
 	 "Carries TCP between networks over a few long-lived encrypted links.\n\n"
-	 "  -c, --config FILE      the configuration, YAML\n",
+	 "  -c, --config FILE      the configuration, YAML\n"
+	 "      --stats ADDR       where tunnel status, top and health ask (default: off)\n",
 	 true,
 	 "Signals: SIGTERM and SIGINT drain and stop, a second one stops at once.\n"
 	 "Exit status: 0 success, 1 failure, 2 usage.\n\n"
@@ -54,7 +55,9 @@ static const struct topic {
 	 "      --auth-key-file F  the secret that clients show, 16 bytes or more (default: kept)\n"
 	 "      --tls-cert FILE    certificate chain, PEM, with --tls-key (default: self-signed)\n"
 	 "      --tls-key FILE     its private key, PEM\n"
-	 "      --tls-client-ca F  clients must show a certificate of this authority\n",
+	 "      --tls-client-ca F  clients must show a certificate of this authority\n"
+	 "      --allow-forward    clients with --socks or --http may dial targets from here\n"
+	 "      --stats ADDR       where tunnel status, top and health ask (default: off)\n",
 	 true, "Example: tunnel gateway --listen :8443 --host gateway.example.com\n"},
     [COMMAND_CLIENT] =
 	{"Usage: tunnel client URL [OPTIONS]\n\n"
@@ -72,6 +75,9 @@ static const struct topic {
 	 "      --auth-key-file F  the key, when it is not part of the URL\n"
 	 "      --socks ADDR       where SOCKS5 listens: its targets are reached from the gateway\n"
 	 "                         (linksocks: default 127.0.0.1:9870)\n"
+	 "      --http ADDR        the same for an HTTP proxy (tls-tunnel); the gateway needs\n"
+	 "                         --allow-forward for both\n"
+	 "      --stats ADDR       where tunnel status, top and health ask (default: off)\n"
 	 "      --reverse          linksocks: targets are reached from here\n"
 	 "      --connector-token C  with --reverse: register this token at the server\n"
 	 "      --token-file F     linksocks: the token, when it is not part of the URL\n"
@@ -98,7 +104,9 @@ static const struct topic {
     [COMMAND_STATUS] =
 	{"Usage: tunnel status [OPTIONS]\n\n"
 	 "Prints what a running gateway or client publishes, and its links. TLS Tunnel's own server can\n"
-	 "be asked too.\n\n" ASKING,
+	 "be asked too.\n\n"
+	 "      --json             the same as JSON: {\"stats\": [...], \"sessions\": [...]}, with all keys\n"
+	 ASKING,
 	 false, "Example: tunnel status --url unix:/run/tunnel/stats.sock\n"},
     [COMMAND_TOP] =
 	{"Usage: tunnel top [OPTIONS]\n\n"

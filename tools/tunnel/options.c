@@ -67,6 +67,7 @@ bool options_set(struct options *options, const char *key, const char *value, co
 #define ON(command) (1u << (command))
 enum {
 	RUNS = ON(COMMAND_RUN) | ON(COMMAND_GATEWAY) | ON(COMMAND_CLIENT) | ON(COMMAND_DEMO),
+	SERVES = ON(COMMAND_RUN) | ON(COMMAND_GATEWAY) | ON(COMMAND_CLIENT),
 	ASKS = ON(COMMAND_STATUS) | ON(COMMAND_TOP) | ON(COMMAND_HEALTH),
 	ALL = (1u << COMMAND_COUNT) - 1,
 };
@@ -166,7 +167,16 @@ static bool take_reverse(struct options *options, const char *origin, const char
 	return options_set(options, "client.reverse", "true", origin);
 }
 
-static const char socks_key[] = "client.socks5.listen_addr";
+static bool take_allow_forward(struct options *options, const char *origin, const char *value)
+{
+	return options_set(options, "gateway.tls_tunnel.allow_forward", "true", origin);
+}
+
+static bool take_json(struct options *options, const char *origin, const char *value)
+{
+	options->json = true;
+	return true;
+}
 
 static const struct option {
 	const char *name;
@@ -188,6 +198,8 @@ static const struct option {
 	{"--tls-key", 0, false, ON(COMMAND_GATEWAY), "gateway.tls_key", NULL},
 	{"--tls-client-ca", 0, false, ON(COMMAND_GATEWAY), "gateway.tls_client_ca", NULL},
 	{"--auth-key-file", 0, false, ON(COMMAND_GATEWAY), "gateway.tls_tunnel.auth_key_file", NULL},
+	{"--allow-forward", 0, true, ON(COMMAND_GATEWAY), NULL, take_allow_forward},
+	{"--stats", 0, false, SERVES, "stats.listen_addr", NULL},
 	{"--host", 0, false, ON(COMMAND_GATEWAY) | ON(COMMAND_CERT), NULL, take_host},
 	{"--auth-key-file", 0, false, ON(COMMAND_CLIENT), "client.auth_key_file", NULL},
 	{"--client-cert", 0, false, ON(COMMAND_CLIENT), "client.client_cert", NULL},
@@ -195,7 +207,8 @@ static const struct option {
 	{"--links", 0, false, ON(COMMAND_CLIENT), "client.links", NULL},
 	{"--publish", 0, false, ON(COMMAND_CLIENT), NULL, options_publish},
 	{"--visit", 0, false, ON(COMMAND_CLIENT), NULL, options_visit},
-	{"--socks", 0, false, ON(COMMAND_CLIENT), socks_key, NULL},
+	{"--socks", 0, false, ON(COMMAND_CLIENT), options_socks_key, NULL},
+	{"--http", 0, false, ON(COMMAND_CLIENT), options_http_key, NULL},
 	{"--reverse", 0, true, ON(COMMAND_CLIENT), NULL, take_reverse},
 	{"--connector-token", 0, false, ON(COMMAND_CLIENT), NULL, take_connector_token},
 	{"--token-file", 0, false, ON(COMMAND_CLIENT), "client.token_file", NULL},
@@ -205,6 +218,7 @@ static const struct option {
 	{"--url", 'u', false, ASKS, NULL, take_url},
 	{"--token-file", 0, false, ASKS, NULL, take_token_file},
 	{"--interval", 'i', false, ON(COMMAND_TOP), NULL, take_interval},
+	{"--json", 0, true, ON(COMMAND_STATUS), NULL, take_json},
 	{"--help", 'h', true, ALL, NULL, take_help},
 	{"--version", 0, true, ON(COMMAND_RUN), NULL, take_version},
 };
@@ -398,14 +412,17 @@ static bool complete_client(struct options *options)
 	if (!setting(options, "client.gateway_addr"))
 		return options_fail(options, "give the line that the gateway prints: tunnel client "
 					     "tls-tunnel://KEY@HOST:PORT?pin=...");
+	bool proxies = setting(options, options_socks_key) || setting(options, options_http_key);
 	if (strcmp(setting(options, "client.protocol"), "linksocks") == 0)
-		return true;
+		return !setting(options, options_http_key) ||
+		       options_fail(options, "--http is for tls-tunnel://; LinkSocks has --socks");
 	if (!setting(options, "client.auth_key") && !setting(options, "client.auth_key_file"))
 		return options_fail(options, "the URL has no key: tls-tunnel://KEY@HOST:PORT, or give "
 					     "--auth-key-file FILE");
-	if (!options->publish_count && !options->visit_count && !setting(options, socks_key))
-		return options_fail(options, "nothing to do: give --publish NAME=PORT:HOST:PORT, "
-					     "--visit NAME:PORT=HOST:PORT or --socks HOST:PORT");
+	if (!options->publish_count && !options->visit_count && !proxies)
+		return options_fail(options,
+				    "nothing to do: give --publish NAME=PORT:HOST:PORT, "
+				    "--visit NAME:PORT=HOST:PORT, --socks HOST:PORT or --http HOST:PORT");
 	return options_forward(options);
 }
 

@@ -60,6 +60,7 @@ struct options {
 	const char *url;                     /* of the management listener; NULL: the default */
 	const char *token_file;              /* NULL: no token */
 	unsigned interval_s;                 /* top; 2 */
+	bool json;                           /* status */
 	unsigned verbose;                    /* how often -v was given */
 	size_t publish_count, visit_count;
 	enum linksocks_mode linksocks;       /* COMMAND_LINKSOCKS; with `help`: of which mode */

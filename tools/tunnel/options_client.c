@@ -199,20 +199,31 @@ bool options_visit(struct options *options, const char *origin, const char *valu
 	       set_field(options, &entry, "bind_port", between(last + 1, end));
 }
 
-bool options_forward(struct options *options)
+const char options_socks_key[] = "client.socks5.listen_addr";
+const char options_http_key[] = "client.http.listen_addr";
+
+static bool forward(struct options *options, size_t at, size_t index, bool socks)
 {
-	struct config_setting *setting = options->settings;
-	const struct config_setting *end = setting + options->setting_count;
-	while (setting < end && strcmp(setting->key, "client.socks5.listen_addr") != 0)
-		setting++;
-	if (setting == end)
-		return true;
-	struct entry entry = {"forwarders", setting->origin, 0};
-	const char *value = setting->value, *colon = last_colon(value);
+	const char *origin = options->settings[at].origin, *value = options->settings[at].value;
+	struct entry entry = {"forwarders", origin, index};
+	const char *colon = last_colon(value), *type = list_key(options, entry.list, index, "type");
 	if (!colon)
-		return options_fail(options, "%s takes HOST:PORT, as in 127.0.0.1:1080", setting->origin);
-	*setting = (struct config_setting){"client.forwarders.0.type", "socks5", setting->origin};
-	return set_field(options, &entry, "name", slice_of("socks")) &&
+		return options_fail(options, "%s takes HOST:PORT, as in 127.0.0.1:1080", origin);
+	options->settings[at] = (struct config_setting){type, socks ? "socks5" : "http", origin};
+	return type && set_field(options, &entry, "name", slice_of(socks ? "socks" : "http")) &&
 	       set_field(options, &entry, "bind_addr", between(value, colon)) &&
 	       set_field(options, &entry, "bind_port", slice_of(colon + 1));
+}
+
+bool options_forward(struct options *options)
+{
+	size_t index = 0;
+	for (size_t i = 0; i < options->setting_count; i++) {
+		bool socks = strcmp(options->settings[i].key, options_socks_key) == 0;
+		if (!socks && strcmp(options->settings[i].key, options_http_key) != 0)
+			continue;
+		if (!forward(options, i, index++, socks))
+			return false;
+	}
+	return true;
 }

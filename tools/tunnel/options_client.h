@@ -16,7 +16,9 @@ bool options_set(struct options *options, const char *key, const char *value, co
 /* options_client.c: SCHEME://KEY@HOST:PORT?pin=...&ca=..., NAME=PORT:HOST:PORT, NAME:PORT=HOST:PORT. */
 bool options_url(struct options *options, const char *url);
 bool options_publish(struct options *options, const char *origin, const char *value);
-/* `tls-tunnel://` with --socks: a forwarder, where the setting of LinkSocks stands. */
+/* What --socks and --http set at first: a setting of LinkSocks, and one that is no key of any file. */
+extern const char options_socks_key[], options_http_key[];
+/* `tls-tunnel://`: forwarders, where those stand. */
 bool options_forward(struct options *options);
 bool options_visit(struct options *options, const char *origin, const char *value);
 
