@@ -23,6 +23,7 @@ struct limits {
 	size_t session_bytes;              /* waiting to be sent on one session */
 	size_t process_memory;             /* 0: auto, half of what the cgroup or the machine has */
 	size_t exchange_bytes;
+	uint32_t http2_window;             /* of a link over HTTP/2; 0: the carrier's own */
 	uint32_t channels_per_session;
 	uint32_t connections_per_source;
 	uint32_t opens_per_second;         /* 0: no limit */

@@ -316,14 +316,15 @@ out:
 
 static int say_settings(const struct session *session, struct http2 *http2)
 {
+	uint32_t limit = session->hub->limits->http2_window, window = limit ? limit : HTTP2_WINDOW;
 	nghttp2_settings_entry entries[] = {
-	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_WINDOW},
+	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window},
 	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP2_HEADERS_MAX},
 	    {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 	};
 	size_t count = session->client ? 3 : 2;
 	int error = nghttp2_submit_settings(http2->nghttp2, 0, entries, count);
-	return error ? error : nghttp2_session_set_local_window_size(http2->nghttp2, 0, 0, HTTP2_WINDOW);
+	return error ? error : nghttp2_session_set_local_window_size(http2->nghttp2, 0, 0, (int32_t)window);
 }
 
 static int ask(const struct session *session, struct http2 *http2)

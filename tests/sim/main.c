@@ -17,7 +17,7 @@
 #include "tests/sim/tally.h"
 #include "tests/sim/world.h"
 
-enum { SEED_SECONDS_MAX = 120, TALLIED_RUNS = 500 };
+enum { SEED_SECONDS_MAX = 120, TALLIED_RUNS = 1000 };
 
 struct totals { uint64_t runs, steps, bytes, checked, clean, broken, refused; };
 static struct totals totals;

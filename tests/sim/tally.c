@@ -33,6 +33,7 @@ void tally_log(const char *line, size_t size)
 		{"transport=wss", TALLY_links_over_wss},
 		{"transport=http2", TALLY_links_over_http2},
 		{"generation=1.4", TALLY_links_of_old},
+		{"generation=1.0", TALLY_links_of_oldest},
 		{" link=2/", TALLY_further_links},
 		{"takes one link of a client", TALLY_single_links},
 		{"proxies refused: another client holds them", TALLY_ports_refused},

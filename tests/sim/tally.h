@@ -43,6 +43,7 @@
 	    X(ferries_full)		     /* a ring without enough free slots */                          \
 	    X(bridged_here) X(bridged_over) /* a visitor that a LinkSocks provider serves, by a ferry */ \
 	    X(links_over_wss) X(links_over_http2) X(links_of_old) /* TLS Tunnel's, by a client */ \
+	    X(links_of_oldest)		    /* that is 1.0 */                                       \
 	    X(socks_over_tls)		    /* a client of LinkSocks is up at the gateway's port */ \
 	    X(early_ends) /* a target ended before it had heard everything, and all came through */
 

@@ -60,6 +60,8 @@ static void limits_draw(struct limits *limits)
 		limits->session_bytes = (size_t)sim_log_uniform(16384, 1 << 20);
 	limits->http_idle = DURATION_S(300);
 	limits->udp_idle = DURATION_S(5 + sim_below(50));
+	if (sim_below(3) == 0)
+		limits->http2_window = (uint32_t)sim_log_uniform(1024, 1 << 20);
 	if (sim.scenario != SCENARIO_LIMITS)
 		return;
 	limits->channels_per_session = 1 + (uint32_t)sim_below(sim_below(2) ? 12 : 200);
@@ -149,13 +151,16 @@ static void proxy_build(struct node *node, uint32_t index, uint32_t at)
 /* One in three by WebSocket, one by HTTP/2; old ones where nothing is asked that they cannot do. */
 static void transport_draw(struct config_client *config, struct tls_settings *tls)
 {
+	static const enum config_generation old[] = {GENERATION_14, GENERATION_14Y, GENERATION_10};
 	config->transport = (enum config_transport)sim_below(TRANSPORT_COUNT);
 	config->path = "/tunnel";
 	config->plaintext = !world.knobs.tls;
 	if (config->transport == TRANSPORT_HTTP2)
 		tls->alpn[0] = "h2";
 	if (world.knobs.stock && !world.knobs.links && sim_below(3) == 0)
-		config->generation = sim_below(2) ? GENERATION_14 : GENERATION_14Y;
+		config->generation = old[sim_below(COUNT_OF(old))];
+	else if (sim_below(2))
+		config->generation = GENERATION_15;
 }
 
 static void client_build(struct node *node, uint32_t index)
@@ -190,7 +195,7 @@ static void client_build(struct node *node, uint32_t index)
 static void visitors_build(struct node *node, uint32_t index)
 {
 	struct config_client *config = &node->client_config;
-	uint32_t published = world.port_count;
+	uint32_t published = config->generation == GENERATION_10 ? 0 : world.port_count;
 	for (uint32_t at = 0; at < published && config->visitor_count < NODE_VISITORS_MAX; at++) {
 		const struct port *port = &world.ports[at];
 		if (port->visitor || port->address.port >= 25000 || sim_below(3) == 0)
@@ -214,7 +219,7 @@ static void visitors_build(struct node *node, uint32_t index)
 static void bridge_visitor_build(struct node *node, uint32_t index)
 {
 	struct config_client *config = &node->client_config;
-	if (config->visitor_count == NODE_VISITORS_MAX)
+	if (config->visitor_count == NODE_VISITORS_MAX || config->generation == GENERATION_10)
 		return;
 	uint32_t slot = (uint32_t)config->visitor_count++;
 	uint16_t bind_port = (uint16_t)(26000 + NODE_VISITORS_MAX);
@@ -305,7 +310,7 @@ void world_build(void)
 		socks_build();
 		bridge_visitor_build(&world.nodes[1], 1);
 	}
-	if (world.knobs.forwards)
+	if (world.knobs.forwards && world.nodes[1].client_config.generation != GENERATION_10)
 		forwards_build();
 	bool few = sim.scenario == SCENARIO_LIMITS || sim_below(4) == 0;
 	for (uint32_t i = 0; i < world.node_count; i++) {

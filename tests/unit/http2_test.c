@@ -685,6 +685,41 @@ static void a_receiver_that_releases_the_first_read_only(void **state)
 	world_close();
 }
 
+/* A limit makes the window smaller, and it is granted again all the same. */
+static void our_small_window(void **state)
+{
+	static const uint8_t value[] = {0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0x10, 0};
+	for (int client = 0; client < 2; client++) {
+		struct bytes bytes = {0};
+		struct frame frame;
+		uint64_t granted = 4096, said = 0;
+		fill_payload();
+		world_init(1);
+		limits.http2_window = 4096;
+		struct side *end = world_open(client);
+		side_pump(end);
+		assert_non_null(memmem(end->said.at, end->said.size, value, sizeof value));
+		end->said.size = 0;
+		put_opening(&bytes, client, NULL, 0);
+		side_hear(end, bytes.at, bytes.size, 0);
+		for (int i = 0; i < 1000; i++) {
+			bytes.size = 0;
+			put_frame(&bytes, FRAME_DATA, 0, 1, payload, 1024);
+			side_hear(end, bytes.at, bytes.size, 0);
+			said += 1024;
+			side_pump(end);
+			struct slice answer = {end->said.at, end->said.size};
+			while (frame_read(&answer, &frame))
+				if (frame.type == FRAME_WINDOW && frame.stream == 1)
+					granted += get32(frame.payload);
+			end->said.size = end->heard.size = 0;
+			assert_true(granted - said >= 1024 && granted - said <= 4096);
+		}
+		free(bytes.at);
+		world_close();
+	}
+}
+
 /* What we let the peer say: a large window, released as it is heard. */
 static void our_windows(void **state)
 {
@@ -1063,6 +1098,7 @@ int main(void)
 	    cmocka_unit_test(windows_at_random),
 	    cmocka_unit_test(a_receiver_that_releases_the_first_read_only),
 	    cmocka_unit_test(our_windows),
+	    cmocka_unit_test(our_small_window),
 	    cmocka_unit_test(floods),
 	    cmocka_unit_test(rapid_resets),
 	    cmocka_unit_test(who_does_not_read_ends),
