@@ -4,7 +4,6 @@
  * Byte 0: what is wanted of users, how their requests are answered, whether they are moved first. Byte 1: how
  * large the pieces are.
  */
-#include "core/moved.h"
 #include "protocols/codecs/chunked.h"
 #include "protocols/codecs/http1.h"
 #include "protocols/frontends/http_proxy.h"
@@ -51,14 +50,7 @@ static const struct role user_role = {.name = "user", .event = user_event, .fill
 
 static void move(void)
 {
-	struct session *old = user->session;
-	struct moved *moved = session_pack(old, (struct slice){user->in.at, user->in.size});
-	check(moved);
-	user->session = session_unpack(&world.hub, moved);
-	user->in.size = 0;
-	bytes_add(&user->in, moved->unread, moved->unread_size);
-	free(moved);
-	session_end(old, REASON_OK, NULL, false);
+	conn_move(user);
 	moves = false;
 	world_turns(4, false);
 }

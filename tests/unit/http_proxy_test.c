@@ -8,35 +8,11 @@
 
 #include <cmocka.h>
 
-#include "core/moved.h"
 #include "protocols/codecs/http1.h"
 #include "protocols/frontends/http_proxy.h"
-#include "tests/unit/wire_world.h"
+#include "tests/unit/user_world.h"
 
-/* ---- the role: what it was asked, and what it answers ---- */
-
-static enum reason answer;              /* to OPEN; OK: a target is joined */
-static const char *text;                /* with it */
-static bool never_answers;              /* the first OPEN waits, perhaps to be moved */
-static char heard[4096];
-static struct conn *user, *far;
-static enum reason login;
-
-static void note(const char *format, ...)
-{
-	size_t used = strlen(heard);
-	va_list list;
-	va_start(list, format);
-	vsnprintf(heard + used, sizeof heard - used, format, list);
-	va_end(list);
-}
-
-static void join(struct pair *pair, const struct target *target)
-{
-	far = conn_create(SERVER, false, &world_role, NULL);
-	session_open(far->session);
-	assert_non_null(channel_open(far->session, pair, target));
-}
+/* ---- the role ---- */
 
 static void user_event(struct session *session, const struct event *event)
 {
@@ -44,20 +20,12 @@ static void user_event(struct session *session, const struct event *event)
 		const struct credentials *credentials = event->credentials;
 		note("%.*s/%.*s ", (int)credentials->user.size, (const char *)credentials->user.at,
 		     (int)credentials->secret.size, (const char *)credentials->secret.at);
-		login = slice_is(credentials->secret, "pass") ? REASON_OK : REASON_AUTH;
-		session_say(session, EVENT_AUTHED);
+		user_logs_in(session, credentials);
 		return;
 	}
 	note("%s:%u", event->target->host, event->target->port);
-	if (never_answers)
-		return;
-	if (answer)
-		channel_refuse(event->channel, answer, text);
-	else
-		join(event->channel->pair, event->target);
+	user_opens(event);
 }
-
-static void user_fill(struct session *session, struct event *event) { event->reason = login; }
 
 static const struct role user_role = {.name = "user", .event = user_event, .fill = user_fill};
 
@@ -71,42 +39,15 @@ static const struct http_proxy_policy password_policy = {.password = true},
 
 static void begin(const struct http_proxy_policy *policy)
 {
-	struct session_options options = {.wire = &wire_http_proxy, .carrier = &carrier_raw,
-					  .role = &user_role};
-	world_init(7);
-	heard[0] = 0;
-	answer = REASON_OK;
-	text = NULL;
-	never_answers = false;
-	far = NULL;
-	user = &world.conns[world.conn_count++];
-	*user = (struct conn){.session = session_create(&world.hub, &options), .asks = true};
-	session_open(user->session);
+	user_begin(&wire_http_proxy, &user_role);
 	if (policy)
 		http_proxy_set_policy(user->session, policy);
-}
-
-/* Time passes as far as the worker would let it; what ends is buried. */
-static void wait_s(uint32_t seconds)
-{
-	world.hub.now = instant_after(world.hub.now, DURATION_S(seconds));
-	wheel_expire(&world.hub.wheel, world.hub.now);
-	world_turns(2, false);
 }
 
 static void hear(struct conn *conn, const char *bytes)
 {
 	bytes_add(&conn->in, bytes, strlen(bytes));
 	world_turns(4, false);
-}
-
-static void say_in_pieces(struct slice bytes, size_t piece)
-{
-	for (size_t at = 0; at < bytes.size; at += piece) {
-		bytes_add(&user->in, bytes.at + at, size_min(piece, bytes.size - at));
-		world_turns(3, false);
-	}
-	world_turns(3, false);
 }
 
 static const char *said(struct conn *conn)
@@ -453,10 +394,10 @@ static void refused_targets(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases) * COUNT_OF(says); i++) {
 		begin(NULL);
 		answer = cases[i / COUNT_OF(says)].reason;
-		text = i & 1 ? "the far end\r\nsays: <no>\xff" : NULL;
+		answer_text = i & 1 ? "the far end\r\nsays: <no>\xff" : NULL;
 		hear(user, says[i % COUNT_OF(says)]);
 		is_refused(cases[i / COUNT_OF(says)].status);
-		const char *told = text ? "(the far end??says: <no>?)\n" : reason_text(answer);
+		const char *told = answer_text ? "(the far end??says: <no>?)\n" : reason_text(answer);
 		assert_non_null(strstr(said(user), told));
 		assert_int_equal(user->why, REASON_OK);
 		world_close();
@@ -868,14 +809,7 @@ static void moved(void **state)
 			never_answers = true;
 			say_in_pieces(says, piece);
 			assert_true(user->session->held);
-			struct session *old = user->session;
-			struct moved *moved =
-			    session_pack(old, (struct slice){user->in.at, user->in.size});
-			user->session = session_unpack(&world.hub, moved);
-			user->in.size = 0;
-			bytes_add(&user->in, moved->unread, moved->unread_size);
-			free(moved);
-			session_end(old, REASON_OK, NULL, false);
+			conn_move(user);
 			never_answers = false;
 			world_turns(4, false);
 			assert_int_equal(strlen(heard), 2 * strlen(talks[i].role));

@@ -9,39 +9,14 @@
 #include <cmocka.h>
 
 #include "core/datagram.h"
-#include "core/moved.h"
 #include "core/request.h"
 #include "protocols/frontends/socks5.h"
-#include "tests/unit/wire_world.h"
+#include "tests/unit/user_world.h"
 
 #define RAW(text) {(const uint8_t *)(text), sizeof(text) - 1}
 #define ZEROS "\0\1\0\0\0\0\0\0"
 
-/* ---- the role: what it was asked, and what it answers ---- */
-
-static enum reason answer;              /* to OPEN; OK: a target is joined */
-static bool never_answers;
-static bool moves;                      /* the first OPEN goes to another worker first */
-static char heard[4096];
-static struct conn *user, *far;
-
-static void note(const char *format, ...)
-{
-	size_t used = strlen(heard);
-	va_list list;
-	va_start(list, format);
-	vsnprintf(heard + used, sizeof heard - used, format, list);
-	va_end(list);
-}
-
-static void join(struct pair *pair, const struct target *target)
-{
-	far = conn_create(SERVER, false, &world_role, NULL);
-	session_open(far->session);
-	assert_non_null(channel_open(far->session, pair, target));
-}
-
-static enum reason login;
+/* ---- the role ---- */
 
 static void user_event(struct session *session, const struct event *event)
 {
@@ -49,21 +24,13 @@ static void user_event(struct session *session, const struct event *event)
 		const struct credentials *credentials = event->credentials;
 		note("%.*s:%.*s ", (int)credentials->user.size, (const char *)credentials->user.at,
 		     (int)credentials->secret.size, (const char *)credentials->secret.at);
-		login = slice_is(credentials->secret, "pass") ? REASON_OK : REASON_AUTH;
-		session_say(session, EVENT_AUTHED);
+		user_logs_in(session, credentials);
 		return;
 	}
 	note("%s %s:%u", event->target->network == NETWORK_UDP ? "udp" : "tcp", event->target->host,
 	     event->target->port);
-	if (never_answers || moves)
-		return;
-	if (answer)
-		channel_refuse(event->channel, answer, NULL);
-	else
-		join(event->channel->pair, event->target);
+	user_opens(event);
 }
-
-static void user_fill(struct session *session, struct event *event) { event->reason = login; }
 
 static const struct role user_role = {.name = "user", .event = user_event, .fill = user_fill};
 
@@ -79,34 +46,9 @@ static const struct socks5_policy open_policy = {.udp = true},
 
 static void begin(const struct socks5_policy *policy)
 {
-	struct session_options options = {.wire = &wire_socks5, .carrier = &carrier_raw, .role = &user_role};
-	world_init(7);
-	heard[0] = 0;
-	answer = REASON_OK;
-	never_answers = moves = false;
-	far = NULL;
-	user = &world.conns[world.conn_count++];
-	*user = (struct conn){.session = session_create(&world.hub, &options), .asks = true};
-	session_open(user->session);
+	user_begin(&wire_socks5, &user_role);
 	if (policy)
 		socks5_set_policy(user->session, policy);
-}
-
-/* Time passes as far as the worker would let it; what ends is buried. */
-static void wait_s(uint32_t seconds)
-{
-	world.hub.now = instant_after(world.hub.now, DURATION_S(seconds));
-	wheel_expire(&world.hub.wheel, world.hub.now);
-	world_turns(2, false);
-}
-
-static void say_in_pieces(struct slice bytes, size_t piece)
-{
-	for (size_t at = 0; at < bytes.size; at += piece) {
-		bytes_add(&user->in, bytes.at + at, size_min(piece, bytes.size - at));
-		world_turns(3, false);
-	}
-	world_turns(3, false);
 }
 
 /* ---- dialogues ---- */
@@ -367,19 +309,11 @@ static void moved(void **state)
 	static const size_t pieces[] = {1, 7, 14, SIZE_MAX};
 	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
 		begin(NULL);
-		moves = true;
+		never_answers = true;
 		say_in_pieces(says, pieces[i]);
 		assert_true(user->session->held);
-		struct session *old = user->session;
-		struct moved *moved = session_pack(old, (struct slice){user->in.at, user->in.size});
-		assert_int_equal(moved->unread_size, 5);
-		struct session *next = session_unpack(&world.hub, moved);
-		user->session = next;
-		user->in.size = 0;
-		bytes_add(&user->in, moved->unread, moved->unread_size);
-		free(moved);
-		session_end(old, REASON_OK, NULL, false);
-		moves = false;
+		assert_int_equal(conn_move(user), 5);
+		never_answers = false;
 		world_turns(4, false);
 		assert_string_equal(heard, "tcp a.test:80tcp a.test:80");
 		assert_int_equal(user->out.size, 12);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "core/hub.h"
+#include "core/moved.h"
 #include "core/session.h"
 #include "core/writer.h"
 #include "protocols/frontends/plain.h"
@@ -402,6 +403,21 @@ static inline struct conn *world_ask(int side, const char *host, uint16_t port)
 	conn->source = world.source;
 	session_open(conn->session);
 	return conn;
+}
+
+/* It goes to another worker (the same one) with what was not read. Returns how many bytes that were. */
+static inline size_t conn_move(struct conn *conn)
+{
+	struct session *old = conn->session;
+	struct moved *moved = session_pack(old, (struct slice){conn->in.at, conn->in.size});
+	check(moved);
+	size_t unread = moved->unread_size;
+	conn->session = session_unpack(&world.hub, moved);
+	conn->in.size = 0;
+	bytes_add(&conn->in, moved->unread, unread);
+	free(moved);
+	session_end(old, REASON_OK, NULL, false);
+	return unread;
 }
 
 /* Ends everything; checks that nothing is left over. */
