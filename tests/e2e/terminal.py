@@ -18,17 +18,18 @@ SEQUENCE = re.compile(rb"\x1b\[(\??[0-9;]*)([A-Za-z])")
 class Terminal:
     """Understands what `tunnel top` writes, and fails at anything else that moves the cursor."""
 
-    def __init__(self, args, rows=14, columns=120, env=None):
+    def __init__(self, args, rows=14, columns=120, env=None, program=None):
         self.master, self.slave = os.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(self.slave)
         self.child = subprocess.Popen(
-            [tunnel.BIN, *args],
+            [program or tunnel.BIN, *args],
             stdin=self.slave,
             stdout=self.slave,
             stderr=subprocess.PIPE,
             env={**os.environ, "TERM": "xterm", **(env or {})},
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self.pending, self.modes, self.colored = b"", set(), False
         self.raw = b""

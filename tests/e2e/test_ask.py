@@ -11,7 +11,7 @@ import pytest
 import tunnel
 from certificate import Certificate
 from management import Management
-from test_top import ask
+from test_top import ORIGINAL, ask, originals_answer, serve, told
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -21,6 +21,31 @@ def secret(folder, name, text=TOKEN):
     file.write_text(text + "\n")
     file.chmod(0o600)
     return file
+
+
+def test_json_for_scripts(world):
+    ours, theirs, _ = told(world)
+    for management, role in ((ours, "gateway"), (theirs, "client")):
+        done = ask("status", "--json", "-u", management.address)
+        assert done.returncode == 0 and not done.stderr
+        answer = json.loads(done.stdout)
+        assert list(answer) == ["stats", "sessions"]
+        assert [row["name"] for row in answer["stats"]] == ["web"]
+        assert [row["role"] for row in answer["sessions"]] == [role]
+
+
+def test_json_of_the_original(world):
+    port = serve(world, originals_answer(True))
+    done = ask("status", "--json", "-u", f"127.0.0.1:{port}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"stats": ORIGINAL, "sessions": None}
+
+
+@pytest.mark.parametrize("answer", [b"<p>", b"[", b"{}", b"[]]", b"[] []"])
+def test_json_is_read_before_it_is_passed_on(world, answer):
+    port = serve(world, lambda _: b"HTTP/1.1 200 OK\r\n\r\n" + answer)
+    done = ask("status", "--json", "-u", f"127.0.0.1:{port}")
+    assert done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 1
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """`tunnel status`, `top` and `health`: what a running program is asked, on a terminal and without one."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import threading
 
 import pytest
@@ -323,6 +326,62 @@ def test_signals_give_the_terminal_back(terminal, number):
     assert terminal.ends() == 0
 
 
+# What a shell does with a job in the foreground that is stopped and goes on: JOB STOPPED GO.
+SHELL = """
+import os, signal, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+child = os.fork()
+if not child:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[3], sys.argv[3:])
+_, status = os.waitpid(child, os.WUNTRACED)
+assert os.WIFSTOPPED(status), status
+os.tcsetpgrp(0, os.getpgrp())
+open(sys.argv[1], "w").close()
+open(sys.argv[2]).read()
+os.tcsetpgrp(0, child)
+os.kill(child, signal.SIGCONT)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_suspended_and_resumed(world):
+    """By Ctrl-Z: the shell gets its terminal, and top comes back to it."""
+    gateway, _, _ = told(world)
+    stopped, go = world.folder / "stopped", world.folder / "go"
+    os.mkfifo(go)
+    args = ["-c", SHELL, str(stopped), str(go), str(tunnel.BIN), "top", "-u", gateway.address]
+    terminal = Terminal(args, program=sys.executable)
+    world.closers.append(terminal.close)
+    terminal.shows("web ")
+    terminal.press("\x1a")
+    tunnel.until(stopped.exists, "the shell to have the terminal")
+    terminal.read()
+    assert "?1049" not in terminal.modes and termios.tcgetattr(terminal.slave) == terminal.before
+    go.write_text("\n")
+    terminal.until(lambda _: "?1049" in terminal.modes, "the screen to be back")
+    terminal.shows("web ")
+    terminal.press("\t")
+    terminal.shows("[links]")
+    terminal.press("q")
+    assert terminal.ends() == 0
+
+
+def test_stopped_from_outside(terminal):
+    terminal.shows("web ")
+    terminal.child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, terminal.child.pid, os.WSTOPPED | os.WNOWAIT)
+    termios.tcsetattr(terminal.slave, termios.TCSANOW, terminal.before)
+    terminal.lines = [""] * terminal.rows
+    terminal.child.send_signal(signal.SIGCONT)
+    terminal.shows("web ")
+    terminal.press("q")
+    assert terminal.ends() == 0
+
+
 def test_the_end_of_the_other_side_is_shown(terminal):
     terminal.shows("web ")
     terminal.gateway.stop()
@@ -340,6 +399,21 @@ def test_no_color(world):
     assert not terminal.colored
     terminal.press("q")
     assert terminal.ends() == 0
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["top", "-i1"]])
+def test_a_pipe_that_nobody_reads(world, command):
+    gateway, _, _ = told(world)
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        [tunnel.BIN, *command, "-u", gateway.address],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        restore_signals=False,
+    )
+    os.close(writes)
+    assert done.returncode == -signal.SIGPIPE and not done.stderr
 
 
 def test_output_into_a_pipe_that_is_full(world):

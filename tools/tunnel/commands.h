@@ -22,6 +22,8 @@ int token_command(const struct options *options);
 int doctor_command(const struct options *options);
 int help_command(const struct options *options);   /* also `--version` */
 
+/* Before output that may be cut, as by `| head`: the process then ends without a word, as SIGPIPE does. */
+void output_begin(void);
 /* After output on stdout: 0, or 1 when it could not all be written. */
 int output_end(int status);
 

@@ -1,6 +1,7 @@
 /* tools/tunnel/load.c - from options to a configuration, and the complaints on the way; see commands.h. */
 #include "tools/tunnel/commands.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,6 +69,15 @@ bool options_config(const struct options *options, struct config *config)
 		secret_wipe(text, source.text.size);
 	free(text);
 	return good;
+}
+
+void output_begin(void)
+{
+	sigset_t pipe;
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &pipe, NULL);
 }
 
 int output_end(int status)

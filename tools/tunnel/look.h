@@ -32,6 +32,10 @@ bool look_read(struct look *look, enum look_table table, struct slice json, doub
 /* Rates and causes of stalls since `before`. */
 void look_compare(struct look *look, struct look *before);
 
+/* Asks for one table and reads it. The answer is to be freed; no body: the other end has no such table.
+ * False: one line in `why`, nothing to free. */
+bool look_ask(struct look *look, const struct ask *ask, enum look_table table, struct answer *answer,
+	      char why[ASK_WHY_SIZE]);
 /* Asks for all of it. False: one line in `why`. */
 bool look_take(struct look *look, const struct ask *ask, char why[ASK_WHY_SIZE]);
 

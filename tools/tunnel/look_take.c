@@ -29,23 +29,34 @@ static bool is_good(const struct ask *ask, const struct answer *answer, const ch
 	return false;
 }
 
-static bool take_one(struct look *look, const struct ask *ask, enum look_table table, char why[ASK_WHY_SIZE])
+static void drop(struct answer *answer)
+{
+	free(answer->body);
+	answer->body = NULL;
+}
+
+bool look_ask(struct look *look, const struct ask *ask, enum look_table table, struct answer *answer,
+	      char why[ASK_WHY_SIZE])
 {
 	static const char *const paths[LOOK_COUNT] = {"/stats", "/api/v1/sessions", "/api/v1/channels"};
-	struct answer answer;
 	const char *fault = "";
-	if (!ask_get(ask, paths[table], &answer, why))
+	if (!ask_get(ask, paths[table], answer, why))
 		return false;
 	/* TLS Tunnel's own has the first of them. */
-	bool done = table != LOOK_PUBLISHED && answer.status == 404;
-	if (!done && is_good(ask, &answer, paths[table], why)) {
-		struct slice json = {(const uint8_t *)answer.body, answer.size};
+	if (table != LOOK_PUBLISHED && answer->status == 404) {
+		drop(answer);
+		return true;
+	}
+	bool done = false;
+	if (is_good(ask, answer, paths[table], why)) {
+		struct slice json = {(const uint8_t *)answer->body, answer->size};
 		done = look_read(look, table, json, seconds_of(CLOCK_REALTIME), &fault);
 		if (!done)
 			snprintf(why, ASK_WHY_SIZE, "%s%s is not what was expected: %s", ask->url,
 				 paths[table], fault);
 	}
-	free(answer.body);
+	if (!done)
+		drop(answer);
 	return done;
 }
 
@@ -55,7 +66,10 @@ bool look_take(struct look *look, const struct ask *ask, char why[ASK_WHY_SIZE])
 	look->at = seconds_of(CLOCK_MONOTONIC);
 	bool told = true;
 	for (int i = 0; told && i < LOOK_COUNT; i++) {
-		told = take_one(look, ask, (enum look_table)i, why);
+		struct answer answer;
+		told = look_ask(look, ask, (enum look_table)i, &answer, why);
+		if (told)
+			drop(&answer);
 		if (told && look->views[i].no_memory) {
 			snprintf(why, ASK_WHY_SIZE, "out of memory, or more rows than can be shown");
 			told = false;

@@ -34,17 +34,41 @@ void look_print(const struct look *look, unsigned looks, unsigned tables)
 	}
 }
 
+/* The arrays as they came, but in one object; read first, so that it is JSON whatever answered. */
+static bool print_json(struct look *look, const struct ask *ask, char why[ASK_WHY_SIZE])
+{
+	struct answer stats, sessions;
+	look_init(look);
+	if (!look_ask(look, ask, LOOK_PUBLISHED, &stats, why))
+		return false;
+	bool told = look_ask(look, ask, LOOK_LINKS, &sessions, why);
+	if (told) {
+		printf("{\"stats\": %s, \"sessions\": %s}\n", stats.body,
+		       sessions.body ? sessions.body : "null");
+		free(sessions.body);
+	}
+	free(stats.body);
+	return told;
+}
+
+static bool print_tables(struct look *look, const struct ask *ask, char why[ASK_WHY_SIZE])
+{
+	if (!look_take(look, ask, why))
+		return false;
+	for (int i = 0; i < LOOK_COUNT; i++)
+		view_sort(&look->views[i], 0, false);
+	look_print(look, 1, 1u << LOOK_PUBLISHED | 1u << LOOK_LINKS);
+	return true;
+}
+
 int status_command(const struct options *options)
 {
 	struct ask ask;
 	struct look look = {0};
 	char why[ASK_WHY_SIZE];
-	bool told = ask_prepare(&ask, options->url, options->token_file, why) && look_take(&look, &ask, why);
-	if (told) {
-		for (int i = 0; i < LOOK_COUNT; i++)
-			view_sort(&look.views[i], 0, false);
-		look_print(&look, 1, 1u << LOOK_PUBLISHED | 1u << LOOK_LINKS);
-	}
+	output_begin();
+	bool told = ask_prepare(&ask, options->url, options->token_file, why) &&
+		    (options->json ? print_json(&look, &ask, why) : print_tables(&look, &ask, why));
 	look_fini(&look);
 	ask_fini(&ask);
 	return told ? output_end(0) : fail(why);

@@ -10,30 +10,42 @@
 
 #include "tools/tunnel/commands.h"
 
-static volatile sig_atomic_t stopped, resized;
+static volatile sig_atomic_t stopped, resized, suspended, resumed;
 
 static void stop(int number) { stopped = number; }
 
-static void resize(int number) { resized = 1; }
+static void note(int number)
+{
+	resized |= number == SIGWINCH;
+	suspended |= number == SIGTSTP;
+	resumed |= number == SIGCONT;
+}
 
 /* Signals come only while something waits; `open` is then the mask. */
 static void catch_signals(sigset_t *open)
 {
-	static const int stops[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	struct sigaction action = {.sa_handler = stop};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT};
 	sigset_t held;
 	sigemptyset(&held);
-	for (size_t i = 0; i < COUNT_OF(stops); i++) {
-		sigaction(stops[i], &action, NULL);
-		sigaddset(&held, stops[i]);
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+		struct sigaction action = {.sa_handler = i < 4 ? stop : note};
+		sigaction(numbers[i], &action, NULL);
+		sigaddset(&held, numbers[i]);
 	}
-	action.sa_handler = resize;
-	sigaction(SIGWINCH, &action, NULL);
-	sigaddset(&held, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &held, open);
-	for (size_t i = 0; i < COUNT_OF(stops); i++)
-		sigdelset(open, stops[i]);
-	sigdelset(open, SIGWINCH);
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		sigdelset(open, numbers[i]);
+}
+
+/* Ctrl-Z is ours only while there is a screen to give back. */
+static void catch_suspension(bool catches)
+{
+	struct sigaction action = {.sa_handler = catches ? note : SIG_DFL};
+	sigset_t held;
+	sigemptyset(&held);
+	sigaddset(&held, SIGTSTP);
+	sigaction(SIGTSTP, &action, NULL);
+	sigprocmask(catches ? SIG_BLOCK : SIG_UNBLOCK, &held, NULL);
 }
 
 static double now(void)
@@ -103,15 +115,33 @@ static bool fit(struct top *top, struct frame *frame)
 	return true;
 }
 
+/* Stops as the shell wants it, with the terminal as it was, and comes back to a screen of its own. */
+static void pause_if_told(void)
+{
+	if (suspended) {
+		screen_leave();
+		raise(SIGTSTP);
+		catch_suspension(false); /* here it stops */
+		catch_suspension(true);
+	}
+	/* Whoever stopped it, the shell had the terminal meanwhile. */
+	if ((suspended || resumed) && !screen_enter())
+		stopped = SIGHUP;
+	resized |= suspended | resumed;
+	suspended = resumed = 0;
+}
+
 static void run(struct top *top, struct look *look, const struct ask *ask)
 {
 	struct frame frame = {0};
 	double next = look->at + top->interval_s;
 	bool again = true;
+	catch_suspension(true);
 	while (!stopped && !top->quit && fit(top, &frame)) {
 		top_draw(top, look, &frame);
 		screen_show(&frame, again);
 		wait_for_keys(top, look, next, ask->mask);
+		pause_if_told();
 		again = resized;
 		resized = 0;
 		if (stopped || top->quit || (!top->ask_now && now() < next))
@@ -153,6 +183,7 @@ int top_command(const struct options *options)
 	struct top top;
 	struct look look = {0};
 	sigset_t open;
+	output_begin();
 	top_init(&top);
 	top.interval_s = options->interval_s;
 	bool good = ask_prepare(&ask, options->url, options->token_file, top.trouble);

@@ -1,8 +1,9 @@
 /* tools/tunnel/top.h - `tunnel top`: tables of what runs, drawn again and again.
  *
  * Owner:  top_command. Thread: main, with signals let in only while it waits.
- * Screen: the terminal's second page, given back on q, Escape, SIGINT, SIGTERM, SIGHUP and SIGQUIT. A frame
- *         is made in memory and written at once; only lines that have changed are written.
+ * Screen: the terminal's second page, given back on q, Escape, SIGINT, SIGTERM, SIGHUP and SIGQUIT, and from
+ *         Ctrl-Z until it goes on. A frame is made in memory and written at once; only lines that have
+ *         changed are written.
  * Keys:   top_key is pure: a key and what is shown in, what is to be shown and done out.
  */
 #ifndef TOOLS_TUNNEL_TOP_H
@@ -63,6 +64,8 @@ void top_draw(struct top *top, struct look *look, struct frame *frame);
 
 bool screen_open(void);                      /* false: it is no terminal */
 void screen_close(void);
+void screen_leave(void);                     /* the terminal as it was, until screen_enter */
+bool screen_enter(void);
 void screen_size(size_t *width, size_t *height);
 /* `frame` against what is on the screen; `again`: all of it. */
 void screen_show(const struct frame *frame, bool again);

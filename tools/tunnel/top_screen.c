@@ -25,16 +25,13 @@ static void write_all(const char *text, size_t size)
 	}
 }
 
-bool screen_open(void)
+bool screen_enter(void)
 {
 	static const char begin[] = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &screen.before) != 0)
-		return false;
 	struct termios raw = screen.before;
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 	raw.c_cc[VMIN] = 0;
 	raw.c_cc[VTIME] = 0;
-	raw.c_cc[VSUSP] = _POSIX_VDISABLE;
 	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) != 0)
 		return false;
 	screen.open = true;
@@ -42,7 +39,12 @@ bool screen_open(void)
 	return true;
 }
 
-void screen_close(void)
+bool screen_open(void)
+{
+	return isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &screen.before) == 0 && screen_enter();
+}
+
+void screen_leave(void)
 {
 	static const char end[] = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 	if (!screen.open)
@@ -50,6 +52,11 @@ void screen_close(void)
 	screen.open = false;
 	write_all(end, sizeof end - 1);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &screen.before);
+}
+
+void screen_close(void)
+{
+	screen_leave();
 	free(screen.shown.lines);
 	screen.shown = (struct frame){0};
 }
