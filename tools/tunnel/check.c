@@ -5,12 +5,30 @@
 
 static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
 
+static const char *const transports[] = {
+    [TRANSPORT_TLS] = "tls", [TRANSPORT_WSS] = "wss", [TRANSPORT_HTTP2] = "http2"};
+
+static void print_tls_tunnel(const struct config_gateway *gateway)
+{
+	const char *before = " by ";
+	for (size_t i = 0; i < COUNT_OF(transports); i++) {
+		if (!(gateway->transports & 1u << i))
+			continue;
+		printf("%s%s", before, transports[i]);
+		before = ", ";
+	}
+	if (gateway->allow_forward)
+		printf(" with forwards");
+}
+
 static void print_gateway(const struct config_gateway *gateway)
 {
 	const struct config_linksocks *linksocks = &gateway->linksocks;
 	char text[ADDRESS_TEXT_SIZE];
 	printf("; gateway on %s%s", address_format(&gateway->listen_addr, text),
 	       gateway->behind_proxy ? " in clear" : "");
+	if (gateway->tls_tunnel)
+		print_tls_tunnel(gateway);
 	if (linksocks->enabled)
 		printf(" with %zu LinkSocks token%s", linksocks->token_count, plural(linksocks->token_count));
 	if (linksocks->listens)
@@ -36,7 +54,8 @@ static void print_client(const struct config_client *client)
 		print_linksocks_client(client);
 		return;
 	}
-	printf("; client of %s:%u with", client->gateways[0].host, client->gateways[0].port);
+	printf("; client of %s:%u by %s with", client->gateways[0].host, client->gateways[0].port,
+	       transports[client->transport]);
 	if (client->proxy_count)
 		printf(" %zu %s", client->proxy_count, client->proxy_count == 1 ? "proxy" : "proxies");
 	if (client->visitor_count)
