@@ -228,6 +228,8 @@ static int payload_heard(nghttp2_session *nghttp2, uint8_t flags, int32_t stream
 	nghttp2_session_consume(nghttp2, stream, size);
 	if (stream != http2->stream || http2->phase != HTTP2_AGREED)
 		return 0;
+	if (flags & NGHTTP2_FLAG_PADDED)
+		http2_calm(http2, 2);            /* one for having been taken for empty */
 	http2->payload = (struct slice){at, size};
 	return NGHTTP2_ERR_PAUSE;
 }

@@ -804,6 +804,21 @@ static void floods(void **state)
 	}
 }
 
+/* Who pads what it sends, to hide its size, is no flood. */
+static void padded_payload_is_no_flood(void **state)
+{
+	struct bytes bytes = {0};
+	world_init(1);
+	struct side *server = world_agreed(false);
+	put_frame(&bytes, FRAME_DATA, PADDED, 1, "\3a\0\0\0", 5);
+	for (int i = 0; i < 5000; i++)
+		side_hear(server, bytes.at, bytes.size, 0);
+	assert_int_equal(server->session->state, SESSION_OPEN);
+	assert_int_equal(server->heard.size, 5000);
+	free(bytes.at);
+	world_close();
+}
+
 /* A thousand streams that are opened and given up at once. */
 static void rapid_resets(void **state)
 {
@@ -1101,6 +1116,7 @@ int main(void)
 	    cmocka_unit_test(our_windows),
 	    cmocka_unit_test(our_small_window),
 	    cmocka_unit_test(floods),
+	    cmocka_unit_test(padded_payload_is_no_flood),
 	    cmocka_unit_test(rapid_resets),
 	    cmocka_unit_test(who_does_not_read_ends),
 	    cmocka_unit_test(a_patient_peer_goes_on),
