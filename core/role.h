@@ -22,6 +22,7 @@ struct session_facts {
 	const char *peer_role;     /* what the peer is; NULL: not known (yet) */
 	const char *identity;      /* who has logged in; NULL: nobody, or nobody known by name */
 	uint32_t features;         /* enum feature bits that both ends have shown */
+	const char *transport, *generation; /* where the protocol has such; else NULL */
 };
 
 struct role {

@@ -137,6 +137,8 @@ static void put_session(struct rows *rows, const struct session *session)
 	put_features(text, facts.features);
 	put_words(text, "state", session_state_text(session));
 	put_words(text, "peer_role", facts.peer_role);
+	put_words(text, "transport", facts.transport);
+	put_words(text, "generation", facts.generation);
 	json_put(text, "},\n");
 }
 

@@ -382,7 +382,9 @@ static void link_describe(const struct session *session, struct session_facts *f
 	    .protocol = "tls-tunnel",
 	    .role = "client",
 	    .peer_role = "gateway",
-	    .features = link ? link->features : 0};
+	    .features = link ? link->features : 0,
+	    .transport = tls_tunnel_transport_name(session),
+	    .generation = tls_tunnel_generation_name(tls_tunnel_generation(session))};
 }
 
 static const struct role role_client_link = {

@@ -333,7 +333,10 @@ static void link_describe(const struct session *session, struct session_facts *f
 					.role = "gateway",
 					.peer_role = "client",
 					.identity = link_identity(session),
-					.features = state_of(session)->shown.features};
+					.features = state_of(session)->shown.features,
+					.transport = tls_tunnel_transport_name(session),
+					.generation =
+					    tls_tunnel_generation_name(tls_tunnel_generation(session))};
 }
 
 /* ---- the role ---- */

@@ -120,6 +120,8 @@ def test_what_runs_is_told_while_it_runs(world):
 def test_links_workers_and_page(world):
     gateway, client, port, _ = told(world)
     (ours,), (theirs,) = gateway.links(), client.links()
+    for link in (ours, theirs):
+        assert (link["transport"], link["generation"]) == ("tls", "1.5")
     assert SESSION_KEYS | {"tls", "features"} <= set(ours)
     assert (ours["protocol"], ours["role"], theirs["role"]) == ("tls-tunnel", "gateway", "client")
     assert ours["tls"].startswith("TLSv1.3") and "ours" in ours["features"]

@@ -483,7 +483,8 @@ static void links_are_told(void **state)
 		 "[\n{\"id\": \"%llu\", \"protocol\": \"test\", \"role\": \"gateway\", \"peer\": "
 		 "\"192.0.2.1:1\", \"identity\": \"a\\\"b\", \"worker\": 1, \"since\": 1700000005.000, "
 		 "\"channels\": 0, \"bytes_in\": 12, \"bytes_out\": 0, \"rtt_ms\": 1.000, \"tls\": \"\", "
-		 "\"features\": [\"ours\", \"half-close\"], \"state\": \"open\", \"peer_role\": \"\"}\n]\n",
+		 "\"features\": [\"ours\", \"half-close\"], \"state\": \"open\", \"peer_role\": \"\", "
+		 "\"transport\": \"\", \"generation\": \"\"}\n]\n",
 		 (unsigned long long)link->id);
 	assert_string_equal(world.body, wanted);
 	ask("GET", "/api/v1/workers", 200);
