@@ -13,7 +13,7 @@ import yamux
 TRANSPORTS = ["tls", "wss", "http2"]
 
 
-class Messages:
+class Messages(http2.Carried):
     """An upgraded connection as a socket: each sendall is one binary message. `head`: the other end's."""
 
     def __init__(self, sock, is_client):
@@ -89,29 +89,13 @@ class Messages:
         else:
             assert opcode == websocket.PONG, f"opcode {opcode}"
 
-    def recv(self, size):
-        while not self.received and not self.ended:
-            if self._frame():
-                continue
-            more = self.sock.recv(65536)
-            if not more:
-                self.ended = True
-            self.rest += more
-        taken = bytes(self.received[:size])
-        del self.received[:size]
-        return taken
-
-    def settimeout(self, seconds):
-        self.sock.settimeout(seconds)
-
-    def setsockopt(self, *what):
-        self.sock.setsockopt(*what)
-
-    def getsockname(self):
-        return self.sock.getsockname()
-
-    def close(self):
-        self.sock.close()
+    def step(self):
+        if self._frame():
+            return
+        more = self.sock.recv(65536)
+        if not more:
+            self.ended = True
+        self.rest += more
 
 
 def secure(port, source="127.0.0.1", alpn=None):

@@ -100,7 +100,31 @@ class Leaker:
         return first
 
 
-class Link:
+class Carried:
+    """What yamux takes for a socket: `sock` below, bytes that were `received`, and whether it has `ended`;
+    `step` hears more."""
+
+    def recv(self, size):
+        while not self.received and not self.ended:
+            self.step()
+        taken = bytes(self.received[:size])
+        del self.received[:size]
+        return taken
+
+    def settimeout(self, seconds):
+        self.sock.settimeout(seconds)
+
+    def setsockopt(self, *what):
+        self.sock.setsockopt(*what)
+
+    def getsockname(self):
+        return self.sock.getsockname()
+
+    def close(self):
+        self.sock.close()
+
+
+class Link(Carried):
     """One stream as a socket. `window`: what the peer may say at first."""
 
     def __init__(self, sock, is_client, window=65535):
@@ -176,25 +200,6 @@ class Link:
             self.credit[0] -= size
             self.credit[1] -= size
             at += size
-
-    def recv(self, size):
-        while not self.received and not self.ended:
-            self.step()
-        taken = bytes(self.received[:size])
-        del self.received[:size]
-        return taken
-
-    def settimeout(self, seconds):
-        self.sock.settimeout(seconds)
-
-    def setsockopt(self, *what):
-        self.sock.setsockopt(*what)
-
-    def getsockname(self):
-        return self.sock.getsockname()
-
-    def close(self):
-        self.sock.close()
 
 
 def dial(port, window=65535, **options):

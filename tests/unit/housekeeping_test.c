@@ -12,16 +12,10 @@
 #include <cmocka.h>
 
 #include "core/detect.h"
-#include "ring/process.h"
-#include "ring/ring_choose.h"
 #include "ring/stream.h"
+#include "tests/unit/one_worker.h"
 
 enum { STREAMS = 3, PATIENCE_S = 60 };
-
-static struct process process;
-static struct worker *worker;
-
-static void turn(void) { worker_turn(worker, instant_after(ring_now(worker->ring), DURATION_MS(10))); }
 
 static enum status never_enough(const struct detector *detector, const struct detect_question *question,
 				struct detect_answer *answer)
@@ -70,37 +64,10 @@ static void streams_end_while_all_are_looked_at(void **state)
 		close(ends[i]);
 }
 
-/* ---- the worker ---- */
-
-static void populate(struct process *populated, struct hub *hub) {}
-
-static int start(void **state)
-{
-	char why[RING_WHY_SIZE];
-	process.engine = ring_choose("epoll", why);
-	process.limits = LIMITS_DEFAULT;
-	process.limits.process_memory = 64 << 20;
-	process.populate = populate;
-	if (!process.engine || !process_init(&process, 1, (struct instant){1000000000}))
-		return -1;
-	worker = &process.workers[0];
-	return worker_start(worker, why) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	worker_stop(worker);
-	while (worker_turn(worker, instant_after(ring_now(worker->ring), DURATION_MS(10))))
-		;
-	worker_fini(worker);
-	process_fini(&process);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(streams_end_while_all_are_looked_at),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, worker_begin, worker_end);
 }

@@ -8,11 +8,8 @@
 #include <cmocka.h>
 
 #include "core/request.h"
-#include "ring/process.h"
-#include "ring/ring_choose.h"
+#include "tests/unit/one_worker.h"
 
-static struct process process;
-static struct worker *worker;
 static struct resolve_job *waiting;      /* the resolver has it, and has not answered */
 static uint32_t questions;
 
@@ -58,8 +55,6 @@ static void ask(const char *host)
 	hub_resolve(&worker->hub, &inquiry);
 	assert_true(inquiry.asked);
 }
-
-static void turn(void) { worker_turn(worker, ring_now(worker->ring)); }
 
 static void answers(void **state)
 {
@@ -122,36 +117,9 @@ static void cancelled_beside_the_answer(void **state)
 	hub_resolve_cancel(&none);               /* one that was never asked */
 }
 
-/* ---- the worker ---- */
-
-static void populate(struct process *populated, struct hub *hub) {}
-
-static int start(void **state)
-{
-	char why[RING_WHY_SIZE];
-	process.engine = ring_choose("epoll", why);
-	process.limits = LIMITS_DEFAULT;
-	process.limits.process_memory = 64 << 20;
-	process.populate = populate;
-	process.resolve = resolve;
-	if (!process.engine || !process_init(&process, 1, (struct instant){1000000000}))
-		return -1;
-	worker = &process.workers[0];
-	return worker_start(worker, why) ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	worker_stop(worker);
-	while (worker_turn(worker, instant_after(ring_now(worker->ring), DURATION_MS(10))))
-		;
-	worker_fini(worker);
-	process_fini(&process);
-	return 0;
-}
-
 int main(void)
 {
+	process.resolve = resolve;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(leads_nowhere),
@@ -159,5 +127,5 @@ int main(void)
 		cmocka_unit_test(cancelled_before_the_answer),
 		cmocka_unit_test(cancelled_beside_the_answer),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, worker_begin, worker_end);
 }
