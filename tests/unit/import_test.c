@@ -145,7 +145,7 @@ static void everything_of_a_client(void **state)
 	import_to(
 	    "[client]\nserver_addr = \"2001:db8::1\"\nserver_port = 443\nserver_path = \"/t/?a=b\"\n"
 	    "transport = \"wss\"\nca_cert_path = \"ca.pem\"\nauth_key = '''\n0123456789abcdef'''\n"
-	    "stats_port = 9091\nstats_addr = \"127.0.0.1\"\nserver_name = 'x'\n"
+	    "stats_port = 9091\nstats_addr = \"127.0.0.1\"\nserver_name = 'x'\nname = 'me'\n"
 	    "[[proxies]]\nname = \"we\\\"b\"\nproxy_type = \"http/1.1\"\npublish_addr = \"::\"\n"
 	    "publish_port = 8080\nlocal_port = 3000\n"
 	    "[[proxies]]\nname = \"ssh\"\nproxy_type = \"tcp\"\npublish_port = 8080\nlocal_port = 22\n"
@@ -155,7 +155,7 @@ static void everything_of_a_client(void **state)
 	    "[[forwarders]]\nname = \"out\"\nproxy_type = \"http\"\nbind_addr = \"::1\"\nbind_port = 3306\n"
 	    "[forwarders.routing]\ndirect_ips = [\"10.1.2.3/8\", \"fe80::1/10\", \"::/0\", '1.2.3.4/0']\n"
 	    "proxy_ips = ['192.168.0.1', 'x', '1.2.3.4/33', '1.2.3.4/', '::1/x']\n"
-	    "direct_domains = ['.corp', '*.lan']\nproxy_domains = ['a.example', '*', 'a b']\n"
+	    "direct_domains = ['.corp', '*.lan']\nproxy_domains = ['a.example', '*', 'a b', '*..x']\n"
 	    "default_strategy = \"direct\"\n" FORWARD "routing = {}\n",
 	    NULL, &config);
 	const struct config_client *client = &config.clients[0];
@@ -183,6 +183,7 @@ static void everything_of_a_client(void **state)
 	assert_int_equal(routing->proxy_ip_count, 1);
 	assert_int_equal(routing->proxy_ips[0].prefix, 32);
 	assert_int_equal(routing->direct_domain_count, 2);
+	assert_string_equal(routing->direct_domains[1], ".lan");
 	assert_int_equal(routing->proxy_domain_count, 1);
 	assert_int_equal(routing->default_strategy, STRATEGY_DIRECT);
 	assert_int_equal(client->forwarders[1].type, FORWARDER_SOCKS5);
@@ -191,7 +192,8 @@ static void everything_of_a_client(void **state)
 	static const char *const warnings[] = {
 	    "w11:1 server_name is left out",   "192.168.0.1 counts now", "x is left out",
 	    "1.2.3.4/33 is left out",	       "1.2.3.4/ is left out",	 "::1/x is left out",
-	    "*.lan is what ends in .lan here", "* is left out",		 "a b is left out"};
+	    "*.lan becomes .lan: lan and what", "* is left out",	 "a b is left out",
+	    "w12:1 name is left out",	       "*..x is left out"};
 	size_t lines = 0;
 	for (const char *at = said; (at = strchr(at, '\n')); at++)
 		lines++;

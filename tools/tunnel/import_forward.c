@@ -56,21 +56,25 @@ static bool take_range(struct import *import, const struct toml_node *entry, cha
 	return good;
 }
 
+/* The original's *.x is every name that ends in x, and its documents count x itself: our .x, not our *.x. */
 static bool take_domain(struct import *import, const struct toml_node *entry, char *text, size_t size)
 {
 	const char *rest = entry->text + (strncmp(entry->text, "*.", 2) == 0 ? 2 : 0);
 	struct address literal;
+	bool suffix = rest != entry->text;
 	bool good = *rest && strcmp(rest, ".") != 0 && strlen(entry->text) < size;
+	good = good && !(suffix && *rest == '.');
 	good = good && (!strchr(rest, ':') || address_of_literal(&literal, rest, 1));
 	for (const char *at = rest; good && *at; at++)
 		good = (uint8_t)*at > 0x20 && *at != 0x7f && !strchr("*/?#@[]\"'\\,", *at);
-	text_copy(text, size, slice_of(entry->text));
+	snprintf(text, size, "%s%s", suffix ? "." : "", rest);
 	if (!good)
 		toml_warn(&import->toml, entry, "%.60s is left out: it fits no name", entry->text);
-	else if (rest != entry->text)
+	else if (suffix)
 		toml_warn(&import->toml, entry,
-			  "%.60s is what ends in .%.60s here; TLS Tunnel took every name that ends in %.60s",
-			  entry->text, rest, rest);
+			  "%.60s becomes %s: %.60s and what ends in it behind a dot; TLS Tunnel took "
+			  "every name that ends in %.60s",
+			  entry->text, text, rest, rest);
 	return good;
 }
 

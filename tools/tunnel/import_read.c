@@ -16,10 +16,11 @@ struct import_seen {
 const char *const import_transports[] = {"tls", "wss", "http2", NULL};
 
 /* These stand in documents of the original, which never reads them. */
-static bool is_ignored(const char *key)
+static bool is_ignored(const char *key, const char *table)
 {
 	return strcmp(key, "type") == 0 || strcmp(key, "server_name") == 0 ||
-	       strcmp(key, "max_connections") == 0;
+	       strcmp(key, "max_connections") == 0 ||
+	       (strcmp(key, "name") == 0 && strcmp(table, "[client]") == 0);
 }
 
 static const char *kind_name(enum toml_kind kind)
@@ -45,7 +46,7 @@ void import_read(struct import *import, const struct toml_node *table, const cha
 	memset(found, 0, count * sizeof *found);
 	for (const struct toml_node *node = table->first; node; node = node->next) {
 		size_t i = lookup(keys, count, node->key);
-		if (i == count && is_ignored(node->key)) {
+		if (i == count && is_ignored(node->key, name)) {
 			toml_warn(&import->toml, node, "%s is left out: TLS Tunnel never read it", node->key);
 		} else if (i == count) {
 			toml_fail(&import->toml, node, "unknown key %.100s in %s", node->key, name);
