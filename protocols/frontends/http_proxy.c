@@ -4,11 +4,9 @@
 #include "core/hub.h"
 #include "core/secret.h"
 #include "core/writer.h"
-#include "protocols/codecs/chunked.h"
 #include "protocols/frontends/asker.h"
 #include "protocols/frontends/http_proxy_answer.h"
-#include "protocols/frontends/http_proxy_request.h"
-#include "protocols/frontends/http_proxy_response.h"
+#include "protocols/frontends/http_proxy_exchange.h"
 #include "protocols/frontends/kept.h"
 #include "protocols/frontends/plain.h"
 
@@ -22,8 +20,7 @@ enum step {
 	ASKED,      /* absolute form: held until the target is placed, then the head goes on, rewritten */
 	OPENING,    /* CONNECT: until the target is reached */
 	TUNNEL,
-	BODY,
-	BEHIND,     /* the request is complete */
+	EXCHANGE,
 };
 
 struct http_proxy {
@@ -31,19 +28,11 @@ struct http_proxy {
 	enum step step;
 	struct http_proxy_answer farewell;        /* owed; status 0: none */
 	bool challenged;                          /* was told once to log in */
-	bool exchange;                            /* the absolute form */
-	bool bodiless;
-	bool answered;                            /* the exchange's answer has begun */
-	bool over;                                /* and ended */
-	bool closes;                              /* once the answer is over, or at rest */
-	bool chunks;                              /* the body is chunked, else `left` tells its end */
+	bool absolute;                            /* its form */
 	struct buf *pending;                      /* the beginning of a head that came in pieces */
 	struct http_proxy_login *login;           /* until the role has judged it */
-	struct chunked chunked;
-	struct http_proxy_response response;
-	uint64_t left;
+	struct http_proxy_exchange exchange;      /* of the absolute form */
 	struct instant until;                     /* of this step */
-	uint64_t seen;                            /* of the answer, when something came behind the request */
 };
 
 void http_proxy_set_policy(struct session *session, const struct http_proxy_policy *policy)
@@ -77,7 +66,7 @@ static enum status http_proxy_start(struct session *session, void *state)
 static void bid_farewell(struct session *session, struct http_proxy *proxy, struct http_proxy_answer answer)
 {
 	proxy->farewell = answer;
-	proxy->farewell.bodiless = proxy->bodiless;
+	proxy->farewell.bodiless = proxy->exchange.bodiless;
 	session_owes(session);
 }
 
@@ -195,7 +184,7 @@ static enum status open_target(struct session *session, struct http_proxy *proxy
 {
 	struct target target = {.network = NETWORK_TCP, .port = request->port};
 	memcpy(target.host, request->host, sizeof target.host);
-	proxy->exchange = !request->connect;
+	proxy->absolute = !request->connect;
 	if (request->connect)
 		head_taken(proxy, size, consumed);
 	enter(session, proxy, request->connect ? OPENING : ASKED);
@@ -225,10 +214,8 @@ static enum status pass_on(struct session *session, struct http_proxy *proxy, co
 	if (status != STATUS_OK)
 		return status;
 	head_taken(proxy, size, consumed);
-	proxy->chunks = request->chunked;
-	proxy->chunked = (struct chunked){.max = CHUNKED_MAX};
-	proxy->left = request->length;
-	enter(session, proxy, request->chunked || request->length ? BODY : BEHIND);
+	http_proxy_exchange_begin(&proxy->exchange, request);
+	enter(session, proxy, EXCHANGE);
 	return STATUS_OK;
 }
 
@@ -253,7 +240,7 @@ static enum status hear_head(struct session *session, struct http_proxy *proxy, 
 		return status == STATUS_MORE ? STATUS_OK : status;
 	if (http_proxy_judge(&head, &request, &refusal, &hint) != STATUS_OK)
 		return refuse(session, proxy, refusal, hint);
-	proxy->bodiless = request.bodiless;
+	proxy->exchange.bodiless = request.bodiless;
 	if (proxy->step == ASKED)
 		return pass_on(session, proxy, &head, &request, size, consumed);
 	if (proxy->policy && proxy->policy->connect_only && !request.connect)
@@ -263,96 +250,31 @@ static enum status hear_head(struct session *session, struct http_proxy *proxy, 
 	return open_target(session, proxy, &request, size, consumed);
 }
 
-/* ---- bodies ---- */
-
-/* How much of the bytes belongs to the body; what has been found out about its end is in *proxy then. */
-static enum status measure(struct http_proxy *proxy, struct slice bytes, size_t *size)
-{
-	struct slice rest = bytes, payload;
-	enum status status = STATUS_MORE;
-	if (!proxy->chunks) {
-		*size = proxy->left < bytes.size ? (size_t)proxy->left : bytes.size;
-		proxy->left -= *size;
-		return proxy->left ? STATUS_MORE : STATUS_OK;
-	}
-	while (status == STATUS_MORE && rest.size)
-		status = chunked_take(&proxy->chunked, &rest, &payload);
-	*size = bytes.size - rest.size;
-	return status == STATUS_FULL ? STATUS_PROTOCOL : status;
-}
-
-/* The target has heard a part of what is no request: it is not to be taken for one. */
-static enum status spoil(struct session *session, struct http_proxy *proxy)
-{
-	static const char hint[] = "A chunk of the body is not framed as one.";
-	if (!proxy->answered)
-		return refuse(session, proxy, 400, hint);
-	session_end(session, REASON_PROTOCOL, hint, false);
-	return STATUS_OK;
-}
-
-/* Both are over: the connection is of no more use, but its user may still have to read. */
-static void linger(struct session *session, struct http_proxy *proxy)
-{
-	if (!proxy->over || proxy->step != BEHIND)
-		return;
-	proxy->closes = true;
-	session_tick_at(session, one_step_from_now(session));
-}
-
-static enum status hear_body(struct session *session, struct http_proxy *proxy, const struct chunk *chunk,
-			     size_t *consumed)
-{
-	struct http_proxy next = *proxy;         /* taken over once the bytes have been */
-	struct event event = {.kind = EVENT_DATA, .channel = session_only_channel(session)};
-	struct piece piece = chunk->piece;
-	enum status status = measure(&next, piece.bytes, &piece.bytes.size);
-	bool ends = status == STATUS_OK;
-	if (status == STATUS_PROTOCOL)
-		return spoil(session, proxy);
-	event.pieces = &piece;
-	event.piece_count = 1;
-	event.size = piece.bytes.size;
-	status = event.channel && event.size ? session_deliver(session, &event) : STATUS_OK;
-	if (status != STATUS_OK)
-		return status;
-	proxy->chunked = next.chunked;
-	proxy->left = next.left;
-	*consumed = piece.bytes.size;
-	if (ends) {
-		proxy->step = BEHIND;
-		linger(session, proxy);
-	}
-	return STATUS_OK;
-}
-
-static uint64_t answer_bytes(struct session *session)
-{
-	const struct channel *channel = session_only_channel(session);
-	return channel && channel->pair ? channel->pair->flow[1].pulled : 0;
-}
-
-/* Another request, which is not passed on. Whoever sends it behind an answer believes that the connection
- * goes on, because its target did not say that it closes: it is closed once the answer has come to rest. */
-static void hear_behind(struct session *session, struct http_proxy *proxy)
-{
-	if (!proxy->answered || proxy->closes)
-		return;
-	proxy->closes = true;
-	proxy->seen = answer_bytes(session);
-	session_tick_at(session, one_step_from_now(session));
-}
-
 /* ---- hearing ---- */
+
+static enum status hear_exchange(struct session *session, struct http_proxy *proxy, const struct chunk *chunk,
+				 size_t *consumed)
+{
+	const char *fault = NULL;
+	enum status status = http_proxy_exchange_hear(session, &proxy->exchange, chunk, consumed, &fault);
+	if (!fault)
+		return status;
+	/* the target has heard a part of what is no request: it is not to be taken for one */
+	if (!proxy->exchange.answered)
+		return refuse(session, proxy, 400, fault);
+	session_end(session, REASON_PROTOCOL, fault, false);
+	return STATUS_OK;
+}
 
 static enum status hear_end(struct session *session, struct http_proxy *proxy, const struct chunk *chunk,
 			    size_t *consumed)
 {
 	/* a port that is only looked at is no fault, nor is one who has no password */
 	bool silent = proxy->step == HEAD && !proxy->pending;
+	bool asked = proxy->step == EXCHANGE && proxy->exchange.asked;
 	if (proxy->step == OPENING && asker_hangs_up(session))
 		session_end(session, REASON_LOST, "left before its target was reached", false);
-	else if (proxy->step == OPENING || proxy->step == TUNNEL || proxy->step == BEHIND)
+	else if (proxy->step == OPENING || proxy->step == TUNNEL || asked)
 		return wire_plain.decode(session, NULL, chunk, consumed);
 	else
 		session_end(session, silent ? REASON_OK : REASON_LOST, silent ? NULL : "left in its request",
@@ -370,12 +292,8 @@ static enum status http_proxy_decode(struct session *session, void *state, const
 	case OPENING:
 	case TUNNEL:
 		return wire_plain.decode(session, NULL, chunk, consumed);
-	case BODY:
-		return hear_body(session, proxy, chunk, consumed);
-	case BEHIND:
-		*consumed = chunk->piece.bytes.size;
-		hear_behind(session, proxy);
-		return STATUS_OK;
+	case EXCHANGE:
+		return hear_exchange(session, proxy, chunk, consumed);
 	default:
 		return hear_head(session, proxy, chunk->piece.bytes, consumed);
 	}
@@ -405,7 +323,7 @@ static enum status say_authed(struct session *session, struct http_proxy *proxy,
 	if (event->reason != REASON_OK) {        /* the session ends behind it */
 		struct http_proxy_answer answer = {
 			.status = HTTP_PROXY_LOGIN_WANTED,
-			.bodiless = proxy->bodiless,
+			.bodiless = proxy->exchange.bodiless,
 			.hint = "User name or password is wrong. Check both in your client's settings."};
 		if (http_proxy_say(writer, &answer) != STATUS_OK)
 			return STATUS_FULL;
@@ -422,58 +340,17 @@ static enum status say_opened(struct session *session, struct http_proxy *proxy,
 			      struct writer *writer)
 {
 	if (event->reason == REASON_OK) {
-		enum status status = proxy->exchange ? STATUS_OK : http_proxy_say_connected(writer);
-		if (status == STATUS_OK && !proxy->exchange)
+		enum status status = proxy->absolute ? STATUS_OK : http_proxy_say_connected(writer);
+		if (status == STATUS_OK && !proxy->absolute)
 			enter(session, proxy, TUNNEL);
 		return status;
 	}
 	struct http_proxy_answer answer = http_proxy_answer_of(event->reason);
 	if (proxy->policy && proxy->policy->status)
 		answer.status = proxy->policy->status(event->reason);
-	answer.bodiless = proxy->bodiless;
+	answer.bodiless = proxy->exchange.bodiless;
 	answer.text = event->text;
 	return http_proxy_say(writer, &answer);
-}
-
-/* Bytes of an answer, in which it may have to be told that it is the last. */
-static enum status say_answer(struct http_proxy *proxy, const struct event *event, struct writer *writer)
-{
-	struct http_proxy_response next = proxy->response;
-	writer_begin(writer, CHUNK_BYTES);
-	for (uint32_t i = 0; i < event->piece_count; i++) {
-		struct piece piece = event->pieces[i];
-		size_t at = http_proxy_response_find(&next, piece.bytes);
-		if (at != SIZE_MAX) {
-			writer_piece(writer, (struct piece){piece.buf, {piece.bytes.at, at}});
-			writer_copy(writer, slice_of("Connection: close\r\n"));
-			piece.bytes = (struct slice){piece.bytes.at + at, piece.bytes.size - at};
-		}
-		writer_piece(writer, piece);
-	}
-	enum status status = writer_end(writer);
-	if (status != STATUS_OK)
-		return status;
-	proxy->response = next;
-	proxy->answered = true;
-	return STATUS_OK;
-}
-
-/* The end of an answer; of one that never began, something has to be said. */
-static enum status say_end(struct session *session, struct http_proxy *proxy, const struct event *event,
-			   struct writer *writer)
-{
-	struct http_proxy_answer answer = {.status = 502,
-					   .bodiless = proxy->bodiless,
-					   .hint = "The target has closed without an answer. Try again."};
-	if (!proxy->answered && http_proxy_say(writer, &answer) != STATUS_OK)
-		return STATUS_FULL;
-	proxy->answered = true;
-	enum status status = wire_plain.encode(session, NULL, event, writer);
-	if (status == STATUS_OK) {
-		proxy->over = true;
-		linger(session, proxy);
-	}
-	return status;
 }
 
 static enum status http_proxy_encode(struct session *session, void *state, const struct event *event,
@@ -488,13 +365,14 @@ static enum status http_proxy_encode(struct session *session, void *state, const
 	case EVENT_OPENED:
 		return say_opened(session, proxy, event, writer);
 	case EVENT_DATA:
-		return proxy->exchange && proxy->response.step != RESPONSE_PASSED
-			       ? say_answer(proxy, event, writer)
+		return proxy->absolute && http_proxy_exchange_is_front(&proxy->exchange)
+			       ? http_proxy_exchange_say(&proxy->exchange, event, writer)
 			       : wire_plain.encode(session, NULL, event, writer);
 	case EVENT_EOF:
 	case EVENT_CLOSE:
-		return proxy->exchange ? say_end(session, proxy, event, writer)
-				       : wire_plain.encode(session, NULL, event, writer);
+		return proxy->absolute
+			       ? http_proxy_exchange_say_end(session, &proxy->exchange, event, writer)
+			       : wire_plain.encode(session, NULL, event, writer);
 	default:
 		return wire_plain.encode(session, NULL, event, writer);
 	}
@@ -502,24 +380,11 @@ static enum status http_proxy_encode(struct session *session, void *state, const
 
 /* ---- time ---- */
 
-static struct instant tick_behind(struct session *session, struct http_proxy *proxy)
-{
-	uint64_t seen = answer_bytes(session);
-	if (!proxy->closes)
-		return INSTANT_NEVER;
-	if (proxy->over || seen == proxy->seen) {
-		session_end(session, REASON_OK, NULL, true);
-		return INSTANT_NEVER;
-	}
-	proxy->seen = seen;
-	return one_step_from_now(session);
-}
-
 static struct instant http_proxy_tick(struct session *session, void *state, struct instant now)
 {
 	struct http_proxy *proxy = state;
-	if (proxy->step == BEHIND)
-		return tick_behind(session, proxy);
+	if (proxy->step == EXCHANGE)
+		return http_proxy_exchange_tick(session, &proxy->exchange);
 	if (proxy->step > ADMITTED)
 		return INSTANT_NEVER;
 	if (instant_before(now, proxy->until))
