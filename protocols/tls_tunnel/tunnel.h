@@ -1,9 +1,9 @@
 /* protocols/tls_tunnel/tunnel.h - the private state of the wire, and what its files call of one another.
  *
- * wire.c hears frames and the clock, say.c says events and debts, stream.c the dialogue at the start of a
- * stream, control_stream.c the stream that carries messages, control.c the messages themselves; handshake.c
- * is what comes before yamux in generations before 1.5, legacy.c its bytes. Debts are flags, one each;
- * refusals are a ring of REFUSALS_MAX ids, which then remembers whom it has answered.
+ * wire.c is the clock and the table, hear.c frames, say.c events and debts, stream.c the dialogue at the
+ * start of a stream, control_stream.c the stream that carries messages, control.c the messages themselves;
+ * handshake.c is what comes before yamux in generations before 1.5, legacy.c its bytes. Debts are flags, one
+ * each; refusals are a ring of REFUSALS_MAX ids, which then remembers whom it has answered.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_TUNNEL_H
 #define PROTOCOLS_TLS_TUNNEL_TUNNEL_H
@@ -108,8 +108,6 @@ static inline struct stream *stream_of(struct channel *channel)
 /* ---- wire.c ---- */
 /* Owes a GoAway and ends the session; the text says what the peer did. Returns STATUS_PROTOCOL. */
 enum status tunnel_fault(struct session *session, struct tunnel *tunnel, const char *text);
-/* The stream will be told RST. False: REFUSALS_MAX wait already. */
-bool tunnel_refuse(struct session *session, struct tunnel *tunnel, uint32_t id);
 /* Login is over: is the peer this program too? */
 void tunnel_learn_peer(struct session *session, const struct tunnel *tunnel);
 /* After one of the instants was set. */
@@ -120,6 +118,11 @@ static inline bool tunnel_is_legacy(const struct tunnel *tunnel)
 {
 	return tunnel->legacy.generation != TUNNEL_UNKNOWN;
 }
+
+/* ---- hear.c ---- */
+enum status tunnel_decode(struct session *session, void *state, const struct chunk *chunk, size_t *consumed);
+/* The stream will be told RST. False: REFUSALS_MAX wait already. */
+bool tunnel_refuse(struct session *session, struct tunnel *tunnel, uint32_t id);
 
 /* ---- say.c ---- */
 enum status tunnel_encode(struct session *session, void *state, const struct event *event,
