@@ -127,6 +127,19 @@ static enum reason reason_of_refusal(struct slice text)
 	return REASON_REFUSED;
 }
 
+/* Nobody can say whether what follows is the service's: this stream ends, the others know nothing of it. */
+static enum status hear_nonsense(struct session *session, struct tunnel *tunnel, struct channel *channel)
+{
+	uint32_t id = stream_of(channel)->id;
+	struct event event = {.kind = EVENT_OPENED,
+			      .channel = channel,
+			      .reason = REASON_PROTOCOL,
+			      .text = slice_of("the peer's verdict is neither 0 nor 1")};
+	enum status status = session_deliver(session, &event);
+	tunnel_refuse(session, tunnel, id);
+	return status;
+}
+
 /* The channel is gone after a refusal. */
 static enum status hear_verdict(struct session *session, struct tunnel *tunnel, struct channel *channel,
 				uint8_t byte, bool *over)
@@ -142,9 +155,12 @@ static enum status hear_verdict(struct session *session, struct tunnel *tunnel, 
 			channel_owes(channel);
 		return session_deliver(session, &event);
 	}
+	if (at == 0 && byte != 0) {
+		*over = true;
+		return hear_nonsense(session, tunnel, channel);
+	}
 	if (at == 0)
-		return byte == 0 ? STATUS_OK
-				 : tunnel_fault(session, tunnel, "a verdict that is neither 0 nor 1");
+		return STATUS_OK;
 	if (at < VERDICT_SIZE + SIZE_SIZE) {
 		stream->size = (uint16_t)(stream->size << 8 | byte);
 		if (stream->used == VERDICT_SIZE + SIZE_SIZE) {

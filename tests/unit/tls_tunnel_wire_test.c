@@ -384,6 +384,29 @@ static void visitor_of_client(void **state)
 	world_close();
 }
 
+/* One stream's nonsense is the end of that stream, and of nothing else. */
+static void verdict_that_is_none(void **state)
+{
+	begin_running(CLIENT);
+	struct conn *other = world_ask(CLIENT, "mysql", 3306);
+	expect("00 00 00 01 00 00 00 03 00 00 00 09 00 05 6d 79 73 71 6c 0c ea");
+	struct conn *user = world_ask(CLIENT, "mysql", 3306);
+	expect("00 00 00 01 00 00 00 05 00 00 00 09 00 05 6d 79 73 71 6c 0c ea");
+	conn_in(user, "early");
+	hear("00 00 00 02 00 00 00 05 00 00 00 03 02 'hi'");
+	expect("00 00 00 08 00 00 00 05 00 00 00 00");
+	assert_true(user->gone);
+	assert_int_equal(user->why, REASON_PROTOCOL);
+	assert_out(user, "");
+	/* what was under way */
+	hear("00 00 00 00 00 00 00 05 00 00 00 02 'ho' 00 00 00 04 00 00 00 05 00 00 00 00");
+	expect("");
+	hear("00 00 00 02 00 00 00 03 00 00 00 03 01 'hi'");
+	assert_out(other, "hi");
+	assert_int_equal(world.link[CLIENT]->state, SESSION_OPEN);
+	world_close();
+}
+
 static void visitor_of_server(void **state)
 {
 	begin_running(SERVER);
@@ -885,6 +908,7 @@ int main(void)
 	    cmocka_unit_test(proxy_stream_of_server),
 	    cmocka_unit_test(proxy_stream_of_client),
 	    cmocka_unit_test(visitor_of_client),
+	    cmocka_unit_test(verdict_that_is_none),
 	    cmocka_unit_test(visitor_of_server),
 	    cmocka_unit_test(forward_of_client),
 	    cmocka_unit_test(forward_of_server),
