@@ -68,7 +68,6 @@ struct credentials {
 	enum direction direction;           /* LinkSocks: what the sender wants to be */
 	struct slice host, path;            /* said, over HTTP: Host, and the path with its query */
 	struct slice source;                /* heard: the address that a proxy in front tells; for logs */
-	struct slice hop;                   /* heard: what the last such proxy has added, not its client */
 	uint32_t features;                  /* enum feature bits that the sender has shown */
 	uint8_t instance[INSTANCE_SIZE];    /* the same on every link of one client; zero: not shown */
 	uint32_t link;                      /* FEATURE_LINKS: which of them, from 0 */

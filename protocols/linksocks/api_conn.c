@@ -131,7 +131,7 @@ static void refuse(struct session *session)
 	struct api_conn *conn = session->role_state;
 	struct hub *hub = session->hub;
 	struct linksocks_server *server = server_of(session->service);
-	struct login_key key = login_key_of(session->peer, (struct slice){0});
+	struct login_key key = login_key_of(session->peer);
 	bool often = logins_failed(&server->logins, &key, hub->now);
 	hub_count(hub, COUNTER_logins_refused, 1);
 	if (hub_may_log(hub))

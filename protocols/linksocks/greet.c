@@ -150,15 +150,14 @@ static bool remember(struct session *session, struct linksocks *linksocks, struc
 		     const struct head *head)
 {
 	struct credentials *credentials = &linksocks->told.credentials;
-	struct slice source = source_of(head), hop = http1_last_hop(head);
-	if (!token.size && !source.size && !hop.size)
+	struct slice source = source_of(head);
+	if (!token.size && !source.size)
 		return true;
 	struct buf *buf = linksocks->greeting =
-	    buf_acquire(&session->hub->bufs, SECRET_MAX + 2 * SOURCE_MAX);
+	    buf_acquire(&session->hub->bufs, SECRET_MAX + SOURCE_MAX);
 	if (!buf)
 		return false;
 	credentials->source = keep(buf, source, SOURCE_MAX);
-	credentials->hop = keep(buf, hop, SOURCE_MAX);
 	credentials->secret = unescape(token, buf->bytes + buf->used, SECRET_MAX);
 	return true;
 }

@@ -52,13 +52,11 @@ static bool parse_host(struct slice text, struct address *address)
 	return address_of_literal(address, host, 0);
 }
 
-struct login_key login_key_of(const char *peer, struct slice told)
+struct login_key login_key_of(const char *peer)
 {
 	struct login_key key = {0};
-	struct address address = {0}, behind;
-	bool known = parse_host(slice_of(peer), &address);
-	if ((!known || address_is_loopback(&address)) && told.size && parse_host(told, &behind))
-		address = behind;
+	struct address address = {0};
+	parse_host(slice_of(peer), &address);
 	memcpy(key.bytes, address.bytes, address.family == ADDRESS_IPV6 ? 8 : 4);
 	key.bytes[15] = (uint8_t)address.family;
 	return key;

@@ -49,9 +49,10 @@ struct logins {
 	uint32_t delayed;               /* answers that wait at the moment */
 };
 
-/* Who the limit is for: what a proxy on this machine has added of itself, else the peer ("HOST:PORT"). */
+/* Who the limit is for: a session's peer, "HOST:PORT" of its socket or the host that a proxy which
+ * gateway.trusted_proxies names speaks for. What anybody else says of himself counts for nothing. */
 struct login_key { uint8_t bytes[16]; };
-struct login_key login_key_of(const char *peer, struct slice told);
+struct login_key login_key_of(const char *peer);
 /* One more failure. True: there were too many from there. */
 bool logins_failed(struct logins *logins, const struct login_key *key, struct instant now);
 

@@ -102,7 +102,7 @@ static void link_auth(struct session *session, const struct credentials *shown)
 	struct linksocks_server *server = server_of(session->service);
 	struct login login = login_decide(&server->tokens, shown);
 	text_copy(link->source, sizeof link->source, shown->source);
-	link->key = login_key_of(session->peer, shown->hop);
+	link->key = login_key_of(session->peer);
 	link->features = shown->features;
 	if (link_is_linked(&link->server_link) || link->refusal) {
 		session_end(session, REASON_PROTOCOL, "a second login", false);

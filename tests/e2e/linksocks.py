@@ -87,9 +87,12 @@ async def within(awaitable, timeout=tunnel.WAIT):
 links = []
 
 
-async def dial(port, path):
-    url = f"ws://127.0.0.1:{port}{path}"
-    link = await within(websockets.connect(url, compression=None, max_size=1 << 25, ping_interval=None))
+async def dial(port, path, source=None):
+    """`source`: whom the peer claims to speak for."""
+    options = {"compression": None, "max_size": 1 << 25, "ping_interval": None}
+    if source:
+        options["extra_headers"] = {"X-Forwarded-For": source}
+    link = await within(websockets.connect(f"ws://127.0.0.1:{port}{path}", **options))
     links.append(link)
     return link
 
@@ -107,12 +110,12 @@ def run(scenario):
     asyncio.run(whole())
 
 
-async def log_in(port, token, reverse=None, instance=None, path="/socket"):
+async def log_in(port, token, reverse=None, instance=None, path="/socket", source=None):
     """A link by its URL, and what the server said first."""
     query = f"?token={digest(token)}"
     query += "" if reverse is None else f"&reverse={'true' if reverse else 'false'}"
     query += f"&instance={instance}" if instance else ""
-    link = await dial(port, path + query)
+    link = await dial(port, path + query, source)
     return link, await within(link.recv())
 
 

@@ -18,7 +18,7 @@ API_KEY = "the key of the API"
 class Server(tunnel.Program):
     """Two workers, so that providers live on both. Tokens: F forward, R and L reverse (L with a login), A."""
 
-    def __init__(self, world):
+    def __init__(self, world, **gateway):
         self.port, self.users, self.users_with_login = (tunnel.free_port() for _ in range(3))
         tokens = [
             {"token": "F", "type": "forward"},
@@ -46,7 +46,7 @@ class Server(tunnel.Program):
         config = {
             "cores": 2,
             "access": {"deny": []},
-            "gateway": {"listen_addr": "", "linksocks": section},
+            "gateway": {"listen_addr": "", "linksocks": section, **gateway},
         }
         super().__init__(world.folder, "server", config, world.engine)
 
@@ -133,6 +133,34 @@ def test_guesses_are_delayed_and_right_tokens_are_not(server):
         await server.link("F")
 
     run(scenario())
+
+
+def test_guesses_count_for_whom_a_trusted_proxy_names(world):
+    """Who is not trusted counts as himself whatever he claims; loopback alone is no reason to be trusted."""
+
+    async def guess(server, source):
+        link, first = await linksocks.log_in(server.port, "guess", source=source)
+        assert first == linksocks.refusal("invalid token")
+        await link.close()
+
+    async def guesses(server, sources):
+        for source in sources:
+            await guess(server, source)
+            if server.matching("too many failures"):
+                return True
+        return False
+
+    async def scenario(server, limited):
+        assert await guesses(server, [f"203.0.{number}.9" for number in range(60)]) == limited
+        assert limited or await guesses(server, ["203.0.113.9"] * 60)
+
+    stranger = world.add(Server(world))
+    stranger.wait_listening(stranger.port)
+    run(scenario(stranger, True))
+    stranger.stop()
+    trusting = world.add(Server(world, trusted_proxies=["127.0.0.1"]))
+    trusting.wait_listening(trusting.port)
+    run(scenario(trusting, False))
 
 
 # ---- users of a reverse token ----
