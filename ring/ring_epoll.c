@@ -91,6 +91,15 @@ static void unsubscribe(struct poller *poller, int fd)
 	*slot = (struct slot){0};
 }
 
+/* Its socket is the engine's until it has succeeded. */
+static void connect_drop(struct poller *poller, struct op *op)
+{
+	slot_of(poller, op->fd)->out = NULL;
+	unsubscribe(poller, op->fd);
+	socket_close(op->fd, false);
+	op->fd = -1;
+}
+
 /* Not before the next edge. The first registration tells what is so already, so nothing is missed. */
 void poller_wait_edge(struct poller *poller, struct op *op)
 {
@@ -98,6 +107,8 @@ void poller_wait_edge(struct poller *poller, struct op *op)
 	bool is_in = slot->in == op;
 	int error = slot->registered ? 0 : subscribe(poller, op->fd, slot);
 	if (error) {
+		if (op->kind == OP_CONNECT)
+			connect_drop(poller, op);
 		poller_finish_later(poller, op, error);
 		return;
 	}
@@ -237,12 +248,8 @@ static int try_connect(struct poller *poller, struct op *op)
 		poller_wait_edge(poller, op);
 		return 0;
 	}
-	if (error) {
-		slot_of(poller, fd)->out = NULL;
-		unsubscribe(poller, fd);
-		socket_close(fd, false);
-		op->fd = -1;
-	}
+	if (error)
+		connect_drop(poller, op);
 	poller_finish(poller, op, error ? -error : fd);
 	return 1;
 }
@@ -456,12 +463,8 @@ static void poller_cancel(struct ring *ring, struct op *op)
 		return;
 	op->cancelled = true;
 	link_remove(&op->link);
-	if (op->kind == OP_CONNECT) {
-		slot_of(poller, op->fd)->out = NULL;
-		unsubscribe(poller, op->fd);
-		socket_close(op->fd, false);
-		op->fd = -1;
-	}
+	if (op->kind == OP_CONNECT)
+		connect_drop(poller, op);
 	bool has_sent = (op->kind == OP_SEND && op->sent > 0) || op->kind == OP_SEND_TO;
 	poller_finish_later(poller, op, has_sent ? (int32_t)op->sent : -ECANCELED);
 }
