@@ -46,8 +46,18 @@ static void refuse_foreign(struct session *session, const struct event *event)
 	refuse(session, event, &answers[1]);
 }
 
+/* What the wire has refused itself, with 400 and the like, no request tells. */
+static void refuse_ended(struct session *session)
+{
+	if (session->why == REASON_PROTOCOL && hub_may_log(session->hub))
+		log_info("HTTP request refused", TEXT("peer", session->peer),
+			 TEXT("detail", session->why_text));
+}
+
 static void fill_unknown(struct session *session, struct event *event) { event->exchange = &answers[0]; }
 static void fill_foreign(struct session *session, struct event *event) { event->exchange = &answers[1]; }
 
-const struct role role_http_not_found = {.name = "http 404", .event = refuse_unknown, .fill = fill_unknown};
-const struct role role_http_forbidden = {.name = "http 403", .event = refuse_foreign, .fill = fill_foreign};
+const struct role role_http_not_found = {
+	.name = "http 404", .event = refuse_unknown, .fill = fill_unknown, .ended = refuse_ended};
+const struct role role_http_forbidden = {
+	.name = "http 403", .event = refuse_foreign, .fill = fill_foreign, .ended = refuse_ended};

@@ -9,6 +9,8 @@
  * visitor's are taken for it. So our client writes the port there, and our gateway, which tells the owner
  * itself, swallows it (legacy.h: visitor_ports).
  */
+#include "core/hub.h"
+#include "core/log.h"
 #include "protocols/tls_tunnel/forward_name.h"
 #include "protocols/tls_tunnel/handshake.h"
 
@@ -25,8 +27,12 @@ static bool is_utf8(const char *text)
 static enum status refuse(struct channel *channel, bool verdict, enum reason reason, const char *text)
 {
 	struct stream *stream = stream_of(channel);
+	struct session *session = channel->session;
 	stream->dialogue = DIALOGUE_NONE;
 	stream->verdict = verdict;
+	if (hub_may_log(session->hub))
+		log_info("stream refused", TEXT("peer", session->peer), TEXT("reason", reason_text(reason)),
+			 TEXT("detail", text ? text : "what it begins with is no name and port"));
 	channel_refuse(channel, reason, text);
 	return STATUS_OK;
 }
@@ -253,7 +259,7 @@ void streams_expire(struct session *session, struct tunnel *tunnel, struct insta
 		if (instant_before(now, stream->until))
 			next = instant_min(next, stream->until);
 		else
-			refuse(channel, false, REASON_TIMEOUT, NULL);
+			refuse(channel, false, REASON_TIMEOUT, "it did not say what it is for");
 	}
 	/* not at every stream's own instant: a walk a second is enough */
 	struct instant soonest = instant_after(now, DURATION_S(1));

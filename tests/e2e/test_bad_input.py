@@ -118,6 +118,8 @@ def test_streams_end_alone(running, transport):
         session.send(frame(PING, SYN, 0, 4711))
         assert session.pump(lambda: (PING, ACK, 0, 4711) in session.frames)
         assert session.goaway is None
+        refused = [line for line in gateway.matching("refused") if session.peer in line]
+        assert len(refused) == len(texts), refused
 
 
 @pytest.mark.parametrize("transport", CARRIERS)

@@ -118,6 +118,25 @@ def test_http_inside_tls_is_answered(running):
             assert end != "timeout" and (answer == b"" or b" 404 " in answer.split(b"\r\n")[0]), answer
 
 
+@pytest.mark.parametrize(
+    "request_line, status",
+    [
+        (b"GET / HTTP/1.1\nHost: h\n\n", b"400"),
+        (b"GET / HTTP/3.0\r\nHost: h\r\n\r\n", b"505"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + bytes(40000).replace(b"\0", b"x") + b"\r\n\r\n", b"431"),
+    ],
+)
+def test_http_that_is_malformed_is_answered_and_told(running, request_line, status):
+    gateway, _ = running
+    with socket.create_connection(("127.0.0.1", gateway.port)) as plain:
+        peer = "%s:%d" % plain.getsockname()
+        with yamux.trusting().wrap_socket(plain) as sock:
+            sock.sendall(request_line)
+            answer, end = end_of(sock, 5)
+            assert end != "timeout" and answer.split(b" ")[1] == status, answer
+    gateway.wait_line(f'HTTP request refused.*{peer}.*"detail"')
+
+
 # --- yamux
 
 
