@@ -118,12 +118,37 @@ static const char *login_advice(enum reason why)
 	}
 }
 
+/* After a try in an older generation, which the gateway has asked for or was guessed to speak. 1.0 is not
+ * tried: its gateways take the key as 1.4 does, but listen where they like and not at publish_addr. */
+static const char *older_advice(const struct session *session)
+{
+	const struct client_link *link = link_of(session);
+	if (link->client->settings->config->generation != GENERATION_AUTO || link->spoken == TUNNEL_15)
+		return NULL;
+	if (link->spoken == TUNNEL_14Y && session->why != REASON_AUTH)
+		return "neither 1.5 nor an older generation is answered: check auth_key; a gateway of "
+		       "TLS Tunnel 1.0 needs generation: \"1.0\"";
+	if (link->spoken != TUNNEL_14 || !session->ready)
+		return NULL;
+	if (session->why == REASON_FORBIDDEN)
+		return "publish under another name or port; a gateway of TLS Tunnel 1.0 needs "
+		       "generation: \"1.0\"";
+	return "it took the key, and not what is published: the gateway's log says why; a gateway of "
+	       "TLS Tunnel 1.0 ends so, and needs generation: \"1.0\"";
+}
+
+static const char *login_or_older_advice(const struct session *session)
+{
+	const char *older = older_advice(session);
+	return older ? older : login_advice(session->why);
+}
+
 static const char *advice(const struct session *session, enum link_state was)
 {
 	const struct config_client *config = link_of(session)->client->settings->config;
 	const char *special = was != LINK_LOGIN	       ? NULL
 			      : session->carrier_waits ? client_opening_advice(config)
-						       : login_advice(session->why);
+						       : login_or_older_advice(session);
 	bool by_proxy = config->upstream_proxy.kind != VIA_NOTHING && session->why != REASON_CERTIFICATE &&
 			session->why != REASON_TLS;
 	if (special)

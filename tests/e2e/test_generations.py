@@ -379,6 +379,32 @@ def test_generation_is_found(start, serve, local, generation):
         assert session.pump(lambda: session.pings), "a link that was lost is made as it was"
 
 
+@pytest.mark.parametrize("answer", [b"", b"\x00\x00\x05empty"])
+def test_generation_10_is_not_found_and_the_way_is_told(start, serve, answer):
+    """It takes the key, and reads an empty list where 1.4 says how long its own is."""
+    server = serve("1.0")
+    client = start(server)
+    with server.raw() as raw:
+        assert server.hear_key(raw) is None
+    with server.raw() as raw:
+        assert server.hear_key(raw) == tunnel.KEY
+        raw.send(b"\x01")
+        assert raw.read(2) == b"\x00\x00"
+        raw.send(answer)
+        raw.close()
+    advice = json.loads(client.wait_line('"no link"'))["advice"]
+    assert 'TLS Tunnel 1.0' in advice and 'generation: "1.0"' in advice
+
+
+def test_a_closed_guess_names_generation_10(start, serve):
+    server = serve("1.4.y")
+    client = start(server)
+    for _ in range(2):
+        with server.raw() as raw:
+            raw.read(5)
+    client.wait_line('"no link".*generation: ..1.0')
+
+
 def test_generation_14y_is_found(start, serve, local):
     """That gateway ends without a word."""
     server = serve("1.4.y")
