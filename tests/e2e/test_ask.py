@@ -94,6 +94,33 @@ def test_a_token_over_tls(secured, certificate, tmp_path):
             assert done.stderr.endswith("wants a token: --token-file FILE\n")
 
 
+def own_address():
+    """Of this machine, and not loopback; no packet is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return probe.getsockname()[0]
+
+
+def test_a_token_in_clear_stays_on_the_machine(world, tmp_path):
+    """To another address it goes only when that is insisted on, and before that nobody is even called."""
+    token = secret(tmp_path, "token")
+    speaker = Speaker(world, lambda talk: talk.sendall(b"HTTP/1.1 200 OK\r\n\r\nready\n"), host="0.0.0.0")
+    url = f"http://{own_address()}:{speaker.port}"
+    for command in ("status", "top", "health"):
+        done = ask(command, "-u", url, "--token-file", token)
+        assert done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 1
+        assert "in clear" in done.stderr and "--plaintext" in done.stderr and TOKEN not in done.stderr
+    assert not speaker.heard
+    for place, more in ((url, ["--plaintext"]), (f"http://localhost:{speaker.port}", [])):
+        assert ask("health", "-u", place, "--token-file", token, *more).returncode == 0
+        assert TOKEN.encode() in speaker.heard.pop()
+    assert ask("health", "-u", url).returncode == 0
+    assert b"Authorization" not in speaker.heard.pop()
+
+
 def test_the_wrong_scheme_is_named(world, secured, certificate):
     ours = Management()
     world.gateway(top=ours.top).ready().wait_listening(ours.port)
@@ -106,8 +133,8 @@ def test_the_wrong_scheme_is_named(world, secured, certificate):
 class Speaker:
     """A listener that does `speak(sock)` with everyone who comes, over TLS where there is a certificate."""
 
-    def __init__(self, world, speak, certificate=None):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, world, speak, certificate=None, host="127.0.0.1"):
+        self.listener = socket.create_server((host, 0))
         self.port, self.speak, self.tls = self.listener.getsockname()[1], speak, None
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

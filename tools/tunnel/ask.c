@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "protocols/codecs/http1.h"
+#include "ring/ring_socket.h"
 
 bool exchange_fail(struct exchange *exchange, const char *format, ...)
 {
@@ -98,6 +99,18 @@ static void disconnect(struct exchange *exchange)
 	exchange->fd = -1;
 }
 
+/* Decided by the address and not by the name: nobody hears a token for being called localhost. */
+static bool may_hear(const struct ask *ask, const struct addrinfo *place)
+{
+	struct sockaddr_storage name = {0};
+	struct address address;
+	if (!secret_is_set(&ask->token) || ask->https || ask->plaintext)
+		return true;
+	memcpy(&name, place->ai_addr, size_min(place->ai_addrlen, sizeof name));
+	address_of_sockaddr(&address, &name, place->ai_addrlen);
+	return address_is_loopback(&address);
+}
+
 static bool connect_tcp(struct exchange *exchange)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -110,7 +123,10 @@ static bool connect_tcp(struct exchange *exchange)
 	bool connected = false;
 	for (struct addrinfo *at = list; at && !connected; at = at->ai_next) {
 		disconnect(exchange);
-		connected = connect_to(exchange, at->ai_addr, at->ai_addrlen);
+		connected = may_hear(exchange->ask, at)
+				? connect_to(exchange, at->ai_addr, at->ai_addrlen)
+				: exchange_fail(exchange, "the token would go there in clear; say https://, "
+							  "or --plaintext where nobody reads along");
 	}
 	freeaddrinfo(list);
 	return connected;

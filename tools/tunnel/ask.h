@@ -4,7 +4,7 @@
  * Speaks: to ours and to TLS Tunnel's own. Over https:// the certificate has the pin that the URL gives, or
  *         ends in the URL's ca, or in the system's roots; else not a byte of the request leaves.
  * Limits: ASK_BODY_MAX bytes of an answer.
- * Never:  follows a redirection; shows the token.
+ * Never:  follows a redirection; shows the token; says it in clear to another machine, unless `plaintext`.
  */
 #ifndef TOOLS_TUNNEL_ASK_H
 #define TOOLS_TUNNEL_ASK_H
@@ -13,6 +13,7 @@
 
 #include "core/address.h"
 #include "core/secret.h"
+#include "tools/tunnel/options.h"
 
 enum {
 	ASK_WHY_SIZE = 768,
@@ -32,6 +33,7 @@ struct ask {
 	uint16_t port;
 	char prefix[ASK_PREFIX_SIZE];        /* of every path */
 	bool https, has_pin;
+	bool plaintext;                      /* the token may go in clear to any address */
 	uint8_t pin[ASK_PIN_SIZE];
 	char ca[ASK_FILE_SIZE];              /* "": the system's roots, unless there is a pin */
 	struct ask_tls *tls;                 /* with https, once prepared */
@@ -50,7 +52,7 @@ struct answer {
  * "http://unix:/PATH", "HOST:PORT". NULL: the default. */
 bool ask_parse(struct ask *ask, const char *url, char why[ASK_WHY_SIZE]);
 /* The same from options, with the files of token and ca, and TLS ready. Afterwards ask_fini in any case. */
-bool ask_prepare(struct ask *ask, const char *url, const char *token_file, char why[ASK_WHY_SIZE]);
+bool ask_prepare(struct ask *ask, const struct options *options, char why[ASK_WHY_SIZE]);
 void ask_fini(struct ask *ask);
 /* Any status is an answer. False: one line in `why`, and nothing to free. */
 bool ask_get(const struct ask *ask, const char *path, struct answer *answer, char why[ASK_WHY_SIZE]);

@@ -29,9 +29,11 @@ static bool take_token(struct ask *ask, const char *token_file, char why[ASK_WHY
 	return good && secret_is_set(&ask->token);
 }
 
-bool ask_prepare(struct ask *ask, const char *url, const char *token_file, char why[ASK_WHY_SIZE])
+bool ask_prepare(struct ask *ask, const struct options *options, char why[ASK_WHY_SIZE])
 {
-	return ask_parse(ask, url, why) && (!token_file || take_token(ask, token_file, why)) &&
+	bool parsed = ask_parse(ask, options->url, why);
+	ask->plaintext = options->plaintext;
+	return parsed && (!options->token_file || take_token(ask, options->token_file, why)) &&
 	       (!ask->https || ask_tls_create(ask, why));
 }
 

@@ -18,6 +18,7 @@ static const char running[] =
 	"                         certificate, https://HOST:PORT?pin=sha256:... (or ?ca=FILE; the\n" \
 	"                         system's authorities otherwise) (default http://127.0.0.1:9090)\n" \
 	"      --token-file FILE  the token, where stats.token is set\n" \
+	"      --plaintext        it may go to another machine in clear, over http://\n" \
 	"  -h, --help             this text\n"
 
 static const struct topic {

@@ -128,6 +128,12 @@ static bool take_url(struct options *options, const char *origin, const char *va
 	return true;
 }
 
+static bool take_plaintext(struct options *options, const char *origin, const char *value)
+{
+	options->plaintext = true;
+	return true;
+}
+
 static bool take_token_file(struct options *options, const char *origin, const char *value)
 {
 	options->token_file = value;
@@ -217,6 +223,7 @@ static const struct option {
 	{"--days", 0, false, ON(COMMAND_CERT), NULL, take_days},
 	{"--url", 'u', false, ASKS, NULL, take_url},
 	{"--token-file", 0, false, ASKS, NULL, take_token_file},
+	{"--plaintext", 0, true, ASKS, NULL, take_plaintext},
 	{"--interval", 'i', false, ON(COMMAND_TOP), NULL, take_interval},
 	{"--json", 0, true, ON(COMMAND_STATUS), NULL, take_json},
 	{"--help", 'h', true, ALL, NULL, take_help},

@@ -59,6 +59,7 @@ struct options {
 	unsigned days;                       /* cert; 3650 */
 	const char *url;                     /* of the management listener; NULL: the default */
 	const char *token_file;              /* NULL: no token */
+	bool plaintext;                      /* the token may go to another machine in clear */
 	unsigned interval_s;                 /* top; 2 */
 	bool json;                           /* status */
 	unsigned verbose;                    /* how often -v was given */

@@ -67,7 +67,7 @@ int status_command(const struct options *options)
 	struct look look = {0};
 	char why[ASK_WHY_SIZE];
 	output_begin();
-	bool told = ask_prepare(&ask, options->url, options->token_file, why) &&
+	bool told = ask_prepare(&ask, options, why) &&
 		    (options->json ? print_json(&look, &ask, why) : print_tables(&look, &ask, why));
 	look_fini(&look);
 	ask_fini(&ask);
@@ -89,7 +89,7 @@ int health_command(const struct options *options)
 	struct ask ask;
 	struct answer answer = {0};
 	char why[ASK_WHY_SIZE];
-	bool asked = ask_prepare(&ask, options->url, options->token_file, why) &&
+	bool asked = ask_prepare(&ask, options, why) &&
 		     ask_get(&ask, "/readyz", &answer, why);
 	bool known = asked && (answer.status == 200 || answer.status == 503);
 	if (asked && !known)

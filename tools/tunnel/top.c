@@ -186,7 +186,7 @@ int top_command(const struct options *options)
 	output_begin();
 	top_init(&top);
 	top.interval_s = options->interval_s;
-	bool good = ask_prepare(&ask, options->url, options->token_file, top.trouble);
+	bool good = ask_prepare(&ask, options, top.trouble);
 	if (good) {
 		catch_signals(&open);
 		ask.mask = &open;
