@@ -149,6 +149,15 @@ def test_demo(engine):
     assert re.search(r"[GM]i?B/s", ran.stdout + ran.stderr), ran.stdout
 
 
+@pytest.mark.parametrize("transport, shown", [("wss", "WebSocket"), ("http2", "HTTP/2")])
+def test_demo_of_a_transport(engine, transport, shown):
+    ran = run("demo", "--engine", engine, "--transport", transport, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert shown in ran.stdout and "It works" in ran.stdout
+    ran = run("demo", "--transport", "quic")
+    assert ran.returncode == 2 and "--transport" in ran.stderr
+
+
 def test_version_help_and_usage():
     version = run("--version")
     assert version.returncode == 0 and re.search(r"\d+\.\d+", version.stdout)
@@ -168,6 +177,8 @@ def test_token():
 def test_doctor():
     ran = run("doctor")
     assert ran.returncode == 0 and re.search("io_uring|epoll", ran.stdout), ran.stdout + ran.stderr
+    for library in ("wolfSSL", "nghttp2", "c-ares", "jansson", "libyaml", "zlib", "lz4"):
+        assert re.search(rf"\b{library} \d+\.\d+", ran.stdout), library
 
 
 def test_certificate_of_the_program(tmp_path):

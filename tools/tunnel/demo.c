@@ -223,7 +223,7 @@ static bool demo_config(const struct options *options, struct demo *demo)
 	good = options_config(&made, config);
 	options_fini(&made);
 	config->gateway.enabled = config->gateway.public = config->gateway.tls_tunnel = true;
-	config->gateway.transports = 1u << TRANSPORT_TLS;
+	config->gateway.transports = (1u << TRANSPORT_COUNT) - 1;
 	return good && address_parse(&config->gateway.listen_addr, listen_addr) &&
 	       secret_set(&config->gateway.auth_key, slice_of("demonstration-key"));
 }
@@ -265,13 +265,16 @@ static void stop(struct run *run)
 
 static bool demonstrate(struct demo *demo)
 {
+	static const char *const links[] = {[TRANSPORT_TLS] = "TLS 1.3",
+					    [TRANSPORT_WSS] = "TLS 1.3, WebSocket",
+					    [TRANSPORT_HTTP2] = "TLS 1.3, HTTP/2"};
 	static struct run run;
 	pthread_t thread;
 	if (!start(&run, demo))
 		return false;
 	pthread_create(&thread, NULL, origin_main, &demo->origin);
-	printf("One process, all on 127.0.0.1:\n\n  user > :%u gateway =TLS 1.3= client > :%u origin\n\n",
-	       demo->published_port, demo->origin_port);
+	printf("One process, all on 127.0.0.1:\n\n  user > :%u gateway =%s= client > :%u origin\n\n",
+	       demo->published_port, links[demo->config.clients[0].transport], demo->origin_port);
 	printf("  engine        %s, %u worker%s; %s\n", run.process.engine->name, run.process.worker_count,
 	       run.process.worker_count == 1 ? "" : "s", tls_library_text());
 	bool worked = wait_ready(&run) && greet(demo->published_port) && transfer(demo->published_port);

@@ -94,8 +94,9 @@ static const struct topic {
 	 false, "Example: tunnel linksocks server -t secret\n"},
     [COMMAND_DEMO] = {"Usage: tunnel demo [OPTIONS]\n\n"
 		      "Runs a gateway, a client and a small origin in one process on loopback, sends bytes\n"
-		      "through them, says how fast, and ends.\n\n",
-		      true, "Example: tunnel demo --cores 2\n"},
+		      "through them, says how fast, and ends.\n\n"
+		      "      --transport T      tls, wss (WebSocket) or http2 (default tls)\n",
+		      true, "Example: tunnel demo --transport wss --cores 2\n"},
     [COMMAND_CHECK] =
 	{"Usage: tunnel check FILE\n\n"
 	 "Validates a configuration and prints every error as FILE:LINE:COLUMN: message. Exit status 1\n"

@@ -206,6 +206,7 @@ static const struct option {
 	{"--auth-key-file", 0, false, ON(COMMAND_GATEWAY), "gateway.tls_tunnel.auth_key_file", NULL},
 	{"--allow-forward", 0, true, ON(COMMAND_GATEWAY), NULL, take_allow_forward},
 	{"--stats", 0, false, SERVES, "stats.listen_addr", NULL},
+	{"--transport", 0, false, ON(COMMAND_DEMO), "client.transport", NULL},
 	{"--host", 0, false, ON(COMMAND_GATEWAY) | ON(COMMAND_CERT), NULL, take_host},
 	{"--auth-key-file", 0, false, ON(COMMAND_CLIENT), "client.auth_key_file", NULL},
 	{"--client-cert", 0, false, ON(COMMAND_CLIENT), "client.client_cert", NULL},
