@@ -32,6 +32,9 @@ struct config_files {
 	const char *(*variable)(const struct config_files *files, const char *name);
 };
 
+/* "0.2.5": of the library that reads YAML. */
+const char *config_library_version(void);
+
 struct config_error {
 	char *text;                      /* "FILE:LINE:COLUMN: message", or "--option: message" */
 	uint32_t line, column;           /* 0: not of a file */

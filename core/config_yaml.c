@@ -203,3 +203,5 @@ struct config_node *config_yaml_load(struct config_reader *reader, struct slice 
 	yaml_parser_delete(&loader.parser);
 	return step == STEP_END ? loader.root : NULL;
 }
+
+const char *config_library_version(void) { return yaml_get_version_string(); }

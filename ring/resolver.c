@@ -586,3 +586,5 @@ void resolver_stop(struct resolver *resolver)
 	pthread_join(resolver->thread, NULL);
 	destroy(resolver);
 }
+
+const char *resolver_library_version(void) { return ares_version(NULL); }

@@ -37,6 +37,8 @@ bool resolver_set_servers(struct resolver *resolver, const char *csv);
 /* Takes servers and options from this file instead of /etc/resolv.conf, from the next job on. The file is
  * read again when it changes. `port` is where those servers listen. */
 void resolver_set_file(struct resolver *resolver, const char *path, uint16_t port);
+/* "1.18.1": of the library that asks. */
+const char *resolver_library_version(void);
 /* From any thread. Takes over the job. */
 void resolver_submit(struct resolver *resolver, struct resolve_job *job);
 /* Answers what runs with REASON_STOPPING, then joins the thread. No submit may run beside it or come after

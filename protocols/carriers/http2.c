@@ -460,3 +460,5 @@ const struct carrier carrier_http2 = {
     .finish = http2_finish,
     .stop = http2_stop,
 };
+
+const char *http2_library_version(void) { return nghttp2_version(0)->version_str; }

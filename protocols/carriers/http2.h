@@ -74,6 +74,9 @@ bool http2_begin(struct session *session, struct http2 *http2);
 /* The peer has said less, in relation: a DATA frame was exchanged. */
 void http2_calm(struct http2 *http2, uint32_t frames);
 
+/* "1.52.0": of nghttp2. */
+const char *http2_library_version(void);
+
 /* ---- http2_say.c ---- */
 
 ssize_t http2_read_unit(nghttp2_session *nghttp2, int32_t stream, uint8_t *at, size_t size,

@@ -274,3 +274,6 @@ bool compress_pays(const struct piece *pieces, uint32_t count, size_t size)
 	return is_uneven(plain, used) ||
 	       LZ4_compress_default((const char *)plain, (char *)packed, (int)used, room) > 0;
 }
+
+const char *compress_gzip_version(void) { return zlibVersion(); }
+const char *compress_lz4_version(void) { return LZ4_versionString(); }

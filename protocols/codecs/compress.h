@@ -39,4 +39,8 @@ enum status lz4_size(struct slice in, size_t max, size_t *size);
 /* OK: `*size`; FULL: no room; PROTOCOL: not such a block. */
 enum status lz4_unpack(struct slice in, uint8_t *out, size_t room, size_t *size);
 
+/* "1.2.13": of zlib and of lz4. */
+const char *compress_gzip_version(void);
+const char *compress_lz4_version(void);
+
 #endif

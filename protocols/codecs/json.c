@@ -238,3 +238,5 @@ void json_put_value(struct json_text *text, const json_t *value)
 	if (!value || json_dump_callback(value, put_dumped, text, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
 		json_put(text, "null");
 }
+
+const char *json_library_version(void) { return jansson_version_str(); }

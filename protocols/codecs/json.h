@@ -23,6 +23,9 @@ const char *json_survey(struct slice text, size_t size_max, unsigned depth_max);
 /* A new reference, or NULL with *fault. `size_max` in bytes; the other limits are those above. */
 json_t *json_parse(struct slice text, size_t size_max, const char **fault);
 
+/* "2.14": of the library that parses. */
+const char *json_library_version(void);
+
 /* ---- getters: NULL or false when the member is missing, null or of another type ---- */
 json_t *json_member_object(const json_t *object, const char *name);
 json_t *json_member_array(const json_t *object, const char *name);

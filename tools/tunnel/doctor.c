@@ -12,6 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/config_read.h"
+#include "protocols/carriers/http2.h"
+#include "protocols/codecs/compress.h"
+#include "protocols/codecs/json.h"
+#include "ring/resolver.h"
 #include "ring/ring.h"
 #include "tls/tls.h"
 #include "tools/tunnel/crypto.h"
@@ -99,6 +104,14 @@ static int report_tls(void)
 		      fast ? "by the record path, in place" : "through the library");
 	tls_library_stop();
 	return bad;
+}
+
+/* What an advisory about one of them is compared with. */
+static void report_libraries(void)
+{
+	say(GOOD, "libraries", NULL, "nghttp2 %s, c-ares %s, jansson %s, libyaml %s, zlib %s, lz4 %s",
+	    http2_library_version(), resolver_library_version(), json_library_version(),
+	    config_library_version(), compress_gzip_version(), compress_lz4_version());
 }
 
 static int report_cpus(void)
@@ -216,6 +229,7 @@ int doctor_command(const struct options *options)
 	bad |= report_engine();
 	report_capabilities();
 	bad |= report_tls();
+	report_libraries();
 	bad |= report_cpus();
 	bad |= report_memory();
 	bad |= report_limits();

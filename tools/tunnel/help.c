@@ -144,7 +144,7 @@ static const struct topic {
 		       false, "Example: (umask 077; tunnel token > auth_key)\n"},
     [COMMAND_DOCTOR] =
 	{"Usage: tunnel doctor [--state-dir DIR]\n\n"
-	 "Shows the kernel's features, the engine that will be used and why, limits, the TLS library,\n"
+	 "Shows the kernel's features, the engine that will be used and why, limits, the libraries,\n"
 	 "and for each what would help. Exit status 1 when something stands in the way.\n\n"
 	 "  -h, --help             this text\n",
 	 false, "Example: tunnel doctor\n"},
