@@ -25,12 +25,37 @@ SANITIZED = b"__asan_init" in _code or b"__tsan_init" in _code
 PATIENCE = float(os.environ.get("TUNNEL_PATIENCE", "1"))
 WAIT = 15 * PATIENCE
 
-_ports = iter(range(random.randrange(10000, 20000), 32000))
+PORTS_FIRST, PORTS_END, PORTS_BLOCK = 10000, 32000, 50
+_blocks = []  # names that nobody else has: the ports of a block are this run's while it lives
+
+
+def _own_ports():
+    """Ports in blocks that no other run on this machine takes, or one would use what the other publishes."""
+    blocks = list(range(PORTS_FIRST, PORTS_END, PORTS_BLOCK))
+    random.shuffle(blocks)
+    for first in blocks:
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0tunnel-e2e-ports-{first}")
+        except OSError:
+            name.close()
+            continue
+        _blocks.append(name)
+        yield from range(first, first + PORTS_BLOCK)
+
+
+_ports = _own_ports()
+_ports_lock = threading.Lock()
+
+
+def _next_port():
+    with _ports_lock:
+        return next(_ports, None)
 
 
 def free_port():
     """A port below the ephemeral range that nobody listens on; never the same one twice in a run."""
-    for port in _ports:
+    while port := _next_port():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
