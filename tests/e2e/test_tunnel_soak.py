@@ -44,31 +44,36 @@ class Guest(Someone):
 class Mix:
     """A gateway, and for each transport and generation one who publishes, visits and forwards."""
 
-    def __init__(self, world, services):
-        self.world, self.services = world, services
+    def __init__(self, world, services, ways=HOW, level="info"):
+        self.world, self.services, self.ways = world, services, ways
+        self.log = {"log": {"level": level, "format": "json"}}
         self.management = Management()
-        top = {**OPEN, **self.management.top, "cores": 2}
+        top = {**OPEN, **self.management.top, **self.log, "cores": 2}
         self.gateway = world.gateway(tls_tunnel={"allow_forward": True}, top=top).ready()
-        self.doors, self.clients = [], []
-        self.published = [[tunnel.free_port() for _ in services] for _ in HOW]
-        for number, how in enumerate(HOW):
+        self.doors, self.names, self.http, self.clients = [], [], [], []
+        self.published = [[tunnel.free_port() for _ in services] for _ in ways]
+        for number, how in enumerate(ways):
             self._publish(number, *how)
-        for number, how in enumerate(HOW):
+        for number, how in enumerate(ways):
             self._visit(number, *how)
         self.programs = [self.gateway, *self.clients]
 
     def _add(self, role, transport, generation, **options):
         name = f"{role}-{transport}-{generation}"
         client = self.world.client(
-            self.gateway, name=name, transport=transport, generation=generation, **options
+            self.gateway, name=name, transport=transport, generation=generation, top=self.log, **options
         )
         self.clients.append(client)
         return client
 
-    def _door(self, ports, promises_ends):
+    def _door(self, name, open, promises_ends):
+        self.doors.append((open, promises_ends))
+        self.names.append(name)
+
+    def _port_door(self, name, ports, promises_ends):
         ways = dict(zip(self.services, ports))
-        self.doors.append(
-            (lambda port: socket.create_connection(("127.0.0.1", ways[port]), 120), promises_ends)
+        self._door(
+            name, lambda port: socket.create_connection(("127.0.0.1", ways[port]), 120), promises_ends
         )
 
     def _publish(self, number, transport, generation):
@@ -78,11 +83,11 @@ class Mix:
             for at, (port, local) in enumerate(zip(ports, self.services))
         ]
         self._add("owner", transport, generation, proxies=proxies).ready()
-        self._door(ports, generation == "1.5")
+        self._port_door(f"published {transport} {generation}", ports, generation == "1.5")
 
     def _visit(self, number, transport, generation):
         """What the next one publishes; a user of forwarders needs nobody."""
-        other = (number + 1) % len(HOW)
+        other = (number + 1) % len(self.ways)
         binds = [tunnel.free_port() for _ in self.services]
         visitors = [
             tunnel.visitor(f"{other}-{at}", port, bind)
@@ -95,10 +100,11 @@ class Mix:
         ]
         guest = self._add("guest", transport, generation, visitors=visitors, forwarders=forwarders)
         guest.ready().wait_listening(socks).wait_listening(http)
-        whole = generation == "1.5"
-        self._door(binds, whole and HOW[other][1] == "1.5")
-        self.doors.append((lambda port: connect(socks, port, timeout=120), whole))
-        self.doors.append((lambda port: connect_http(http, port, timeout=120), whole))
+        whole, how = generation == "1.5", f"{transport} {generation}"
+        self._port_door(f"visited {how}", binds, whole and self.ways[other][1] == "1.5")
+        self._door(f"socks5 {how}", lambda port: connect(socks, port, timeout=120), whole)
+        self._door(f"CONNECT {how}", lambda port: connect_http(http, port, timeout=120), whole)
+        self.http.append((f"GET {how}", http))
 
 
 class Victim(threading.Thread):
