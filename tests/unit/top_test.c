@@ -115,6 +115,8 @@ static void rates_of_two_looks(void **state)
 	add(&view, "b", 3000, 1500)->stalls[3] = 0.5;
 	add(&view, "new", 9000, 9000);
 	add(&view, "c", (double)NAN, 4);
+	add(&before, "d", 0, 0);
+	add(&view, "d", (double)NAN, 4)->stalls[2] = 2.1;
 	view_compare(&view, &before, 2);
 	assert_true(isnan(view.rows[0].numbers[3])); /* begun anew */
 	assert_true(view.rows[0].numbers[4] == 0.5);
@@ -125,9 +127,10 @@ static void rates_of_two_looks(void **state)
 	assert_true(isnan(view.rows[2].numbers[3]));
 	assert_true(isnan(view.rows[3].numbers[3]));
 	view_sort(&view, 3, false);
-	assert_string_equal(order(&view), "b a c new ");
+	assert_string_equal(order(&view), "b a c d new ");
 	view_sort(&view, 4, false);
-	assert_string_equal(order(&view), "a b c new ");
+	assert_string_equal(order(&view), "d a b c new ");
+	assert_true(view.rows[0].numbers[4] == 1); /* of all the time, and not of more */
 	view_fini(&before);
 	view_init(&before, "t", columns, COUNT_OF(columns));
 	view_compare(&view, &before, 2);

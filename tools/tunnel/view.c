@@ -102,6 +102,8 @@ static void take_stall(struct view_row *row, int column, const struct view_row *
 	row->numbers[column] = 0;
 	for (unsigned i = 0; i < VIEW_CAUSES; i++) {
 		double share = (row->stalls[i] - before->stalls[i]) / seconds / parts;
+		if (share > 1)
+			share = 1;       /* the two looks are not as far apart there as they are here */
 		if (share > row->numbers[column]) {
 			row->numbers[column] = share;
 			row->cause = i;
