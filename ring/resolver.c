@@ -153,19 +153,15 @@ static void collect(struct resolve_job *job, const struct ares_addrinfo_node *no
 static enum reason reason_of(int status)
 {
 	switch (status) {
-	case ARES_SUCCESS:   /* without an address */
-	case ARES_ENODATA:
-	case ARES_ENOTFOUND:
-	case ARES_ENONAME:
-	case ARES_EBADNAME:
-		return REASON_NAME;
 	case ARES_ETIMEOUT:
 		return REASON_TIMEOUT;
 	case ARES_EDESTRUCTION:
 	case ARES_ECANCELLED:
 		return REASON_STOPPING;
-	default:
-		return REASON_OTHER;
+	case ARES_ENOMEM:
+		return REASON_MEMORY;
+	default:   /* no such name, a success without an address, servers that fail or are not there */
+		return REASON_NAME;
 	}
 }
 

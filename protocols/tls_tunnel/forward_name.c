@@ -79,6 +79,7 @@ static const struct {
 	{"unreachable", REASON_UNREACHABLE}, {"no route", REASON_UNREACHABLE},
 	{"lookup", REASON_NAME},            {"not resolve", REASON_NAME},
 	{"invalid socket address", REASON_NAME}, {"limit", REASON_LIMIT},
+	{"memory", REASON_MEMORY},          {"stopping", REASON_STOPPING},
 };
 
 static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
@@ -94,7 +95,7 @@ bool forward_refusal_read(struct slice text, enum reason *reason)
 	if (!begins(line, failed))
 		return false;
 	const char *why = strstr(line, ": ");    /* no target has a blank */
-	*reason = REASON_REFUSED;
+	*reason = REASON_OTHER;
 	for (size_t i = 0; why && i < COUNT_OF(causes); i++) {
 		if (!strcasestr(why, causes[i].words))
 			continue;

@@ -111,6 +111,9 @@ static void refusals(void **state)
 		 REASON_NAME},
 		{REASON_LIMIT, {.host = "a", .port = 1}, "Failed to connect to a:1: a limit was reached",
 		 REASON_LIMIT},
+		{REASON_MEMORY, {.host = "a", .port = 1}, "Failed to connect to a:1: out of memory budget",
+		 REASON_MEMORY},
+		{REASON_OTHER, {.host = "a", .port = 1}, "Failed to connect to a:1: other", REASON_OTHER},
 		{REASON_NAME, {.host = "a"}, "Failed to connect to a: invalid socket address", REASON_NAME},
 	};
 	enum reason reason;
@@ -141,8 +144,8 @@ static void refusals_of_the_original(void **state)
 		{"Failed to connect to a:1: Connection timed out (os error 110)", REASON_TIMEOUT},
 		{"Failed to connect to a:1: failed to lookup address information: Name or service not known",
 		 REASON_NAME},
-		{"Failed to connect to a:1: something else", REASON_REFUSED},
-		{"Failed to connect to ", REASON_REFUSED},
+		{"Failed to connect to a:1: something else", REASON_OTHER},
+		{"Failed to connect to ", REASON_OTHER},
 	};
 	enum reason reason;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
