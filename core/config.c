@@ -204,11 +204,11 @@ static struct config_node *load(struct config_reader *reader, const struct confi
 	return root;
 }
 
-bool config_build(struct config *config, const struct config_source *source, struct config_errors *errors)
+bool config_build(struct config *config, const struct config_source *source, struct problems *errors)
 {
 	struct config_reader reader = {
 	    .config = config, .file_name = source->file_name, .files = source->files, .errors = errors};
-	*errors = (struct config_errors){0};
+	*errors = (struct problems){0};
 	*config = (struct config){
 		.engine = "auto",
 		.log_level = LOG_INFO,
@@ -225,12 +225,12 @@ bool config_build(struct config *config, const struct config_source *source, str
 	if (reader.no_memory)
 		config_fail_at(&reader, 1, 1, "out of memory");
 	config_blocks_free(&reader.blocks);
-	config_errors_sort(errors);
+	problems_sort(errors);
 	return errors->error_count == 0 && !reader.no_memory;
 }
 
 bool config_parse(struct config *config, const char *file_name, struct slice text,
-		  const struct config_files *files, struct config_errors *errors)
+		  const struct config_files *files, struct problems *errors)
 {
 	struct config_source source = {.file_name = file_name, .text = text, .files = files};
 	return config_build(config, &source, errors);

@@ -99,14 +99,6 @@ bool config_node_is_empty(const struct config_node *node)
 	       (node->size == 0 || strcmp(node->text, "~") == 0);
 }
 
-/* What a file says may hold anything: a message stays one line of printable text. */
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if ((uint8_t)*text < 0x20 || *text == 0x7f)
-			*text = '?';
-}
-
 struct place {
 	const char *origin;
 	uint32_t line, column;
@@ -115,12 +107,12 @@ struct place {
 
 static void report(struct config_reader *reader, struct place place, const char *format, va_list arguments)
 {
-	struct config_errors *errors = reader->errors;
 	char message[MESSAGE_SIZE], line[MESSAGE_SIZE + 320];
-	if (!place.warning)
-		errors->error_count++;
-	if (errors->count == CONFIG_ERRORS_MAX)
-		return;
+	struct problem problem = {.text = line, .warning = place.warning};
+	if (!place.origin) {
+		problem.line = place.line;
+		problem.column = place.column;
+	}
 	vsnprintf(message, sizeof message, format, arguments);
 	if (place.origin)
 		snprintf(line, sizeof line, "%.255s: %s", place.origin, message);
@@ -129,20 +121,8 @@ static void report(struct config_reader *reader, struct place place, const char 
 			 message);
 	else
 		snprintf(line, sizeof line, "%s", message);
-	clean(line);
-	if (!errors->items)
-		errors->items = calloc(CONFIG_ERRORS_MAX, sizeof *errors->items);
-	char *text = errors->items ? strdup(line) : NULL;
-	if (!text) {
+	if (!problems_add(reader->errors, problem))
 		reader->no_memory = true;
-		return;
-	}
-	errors->items[errors->count++] = (struct config_error){
-		.text = text,
-		.line = place.origin ? 0 : place.line,
-		.column = place.origin ? 0 : place.column,
-		.warning = place.warning,
-	};
 }
 
 void config_fail(struct config_reader *reader, const struct config_node *node, const char *format, ...)
@@ -176,29 +156,4 @@ void config_warn(struct config_reader *reader, const struct config_node *node, c
 	va_start(arguments, format);
 	report(reader, (struct place){node->origin, node->line, node->column, true}, format, arguments);
 	va_end(arguments);
-}
-
-/* Insertion sort: stable, and the list is short and nearly in order. */
-void config_errors_sort(struct config_errors *errors)
-{
-	for (size_t i = 1; i < errors->count; i++) {
-		struct config_error error = errors->items[i];
-		size_t at = i;
-		for (; at > 0; at--) {
-			const struct config_error *before = &errors->items[at - 1];
-			if (before->line < error.line ||
-			    (before->line == error.line && before->column <= error.column))
-				break;
-			errors->items[at] = *before;
-		}
-		errors->items[at] = error;
-	}
-}
-
-void config_errors_fini(struct config_errors *errors)
-{
-	for (size_t i = 0; i < errors->count; i++)
-		free(errors->items[i].text);
-	free(errors->items);
-	*errors = (struct config_errors){0};
 }

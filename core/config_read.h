@@ -2,14 +2,15 @@
  *
  * Owner:  the caller, of the config and of the errors. Thread: any. It reads from memory: what lies in files
  *         and in the environment is asked for through struct config_files.
- * Errors: each with its place, FILE:LINE:COLUMN or the option; only broken YAML ends the search for more. A
- *         key that this version lacks is an error, and so is one that belongs to another protocol.
+ * Errors: each begins with its place, FILE:LINE:COLUMN or the option; only broken YAML ends the search for
+ *         more. A key that this version lacks is an error, and so is one that belongs to another protocol.
  * Limits: the enum below. Secrets are never part of a message.
  */
 #ifndef CORE_CONFIG_READ_H
 #define CORE_CONFIG_READ_H
 
 #include "core/config.h"
+#include "core/problems.h"
 
 enum {
 	CONFIG_FILE_MAX = 1024 * 1024,   /* bytes of the file */
@@ -18,7 +19,6 @@ enum {
 	CONFIG_DEPTH_MAX = 16,
 	CONFIG_KEYS_MAX = 256,           /* of one mapping */
 	CONFIG_NODES_MAX = 100000,       /* keys and values of one file */
-	CONFIG_ERRORS_MAX = 100,         /* more are counted only */
 	CONFIG_WHY_SIZE = 256,
 };
 
@@ -34,18 +34,6 @@ struct config_files {
 
 /* "0.2.5": of the library that reads YAML. */
 const char *config_library_version(void);
-
-struct config_error {
-	char *text;                      /* "FILE:LINE:COLUMN: message", or "--option: message" */
-	uint32_t line, column;           /* 0: not of a file */
-	bool warning;
-};
-
-struct config_errors {
-	struct config_error *items;      /* in the order of the file; at most CONFIG_ERRORS_MAX */
-	size_t count;
-	size_t error_count;              /* without the warnings, with those that found no room */
-};
 
 /* One value given outside a file: wins over the file's. */
 struct config_setting {
@@ -64,9 +52,8 @@ struct config_source {
 
 /* Fills in the config and the errors (both need their fini, whatever the answer). False: there are errors. */
 bool config_parse(struct config *config, const char *file_name, struct slice text,
-		  const struct config_files *files, struct config_errors *errors);
+		  const struct config_files *files, struct problems *errors);
 /* The same from a file, settings, or both. */
-bool config_build(struct config *config, const struct config_source *source, struct config_errors *errors);
-void config_errors_fini(struct config_errors *errors);
+bool config_build(struct config *config, const struct config_source *source, struct problems *errors);
 
 #endif

@@ -37,7 +37,7 @@ struct config_reader {
 	struct config_block *blocks; /* the tree's memory */
 	const char *file_name;
 	const struct config_files *files;
-	struct config_errors *errors;
+	struct problems *errors;
 	size_t node_count, expanded_size;
 	bool no_memory;
 };
@@ -85,7 +85,6 @@ void config_fail_at(struct config_reader *reader, uint32_t line, uint32_t column
 	__attribute__((format(printf, 4, 5)));
 void config_warn(struct config_reader *reader, const struct config_node *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void config_errors_sort(struct config_errors *errors);
 
 /* ---- config_yaml.c, config_setting.c: where trees come from ---- */
 

@@ -59,7 +59,7 @@ FREE = ("tests/", "bench/")
 
 # Function -> where alone it may be called, and what to do instead.
 ALLOCATION = (r"core/(base|buf|memory|hub|idtable|registry|tally|moved|rate_sources)\.c|"
-              r"core/(secret|config\w*|stats)\.c|tls/|"
+              r"core/(secret|config\w*|problems|stats)\.c|tls/|"
               r"tools/|ring/|protocols/(tls_tunnel|linksocks|management)/(?!\w*wire)")
 HOMES_OF_FUNCTIONS = {
     r"malloc|calloc|realloc|strdup|strndup": (ALLOCATION, "take it from the worker's pools"),

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	const struct config_files files = {.read = read_fake, .variable = variable_fake};
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	bool good = config_parse(&config, "f", (struct slice){bytes, size}, &files, &errors);
 	check(good == (errors.error_count == 0));
 	for (size_t i = 0; i < errors.count; i++)
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	const struct config_linksocks *linksocks = &config.gateway.linksocks;
 	for (size_t i = 0; good && i < linksocks->token_count; i++)
 		check(secret_is_set(&linksocks->tokens[i].token));
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 	return 0;
 }

@@ -12,15 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct import import = {.file = "f", .variable = variable_fake};
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	bool good = import_convert(&import, (struct slice){bytes, size});
-	check(good == (import.toml.error_count == 0));
-	for (size_t i = 0; i < import.toml.problem_count; i++)
-		check(import.toml.problems[i].line && !strchr(import.toml.problems[i].text, '\n'));
+	const struct problems *problems = &import.toml.problems;
+	check(good == (problems->error_count == 0));
+	for (size_t i = 0; i < problems->count; i++)
+		check(problems->items[i].line && !strchr(problems->items[i].text, '\n'));
 	if (good) {
 		struct slice text = {(const uint8_t *)import.result.bytes, import.result.size};
 		check(config_parse(&config, "y", text, NULL, &errors));
-		config_errors_fini(&errors);
+		problems_fini(&errors);
 		config_fini(&config);
 	}
 	import_fini(&import);

@@ -50,14 +50,14 @@ static const struct config_files files = {.read = read_fake, .variable = variabl
 /* Parses; the errors as one text, a line each. */
 static bool parse(struct config *config, const char *text, char *all, size_t size)
 {
-	struct config_errors errors;
+	struct problems errors;
 	bool good = config_parse(config, "f.yaml", slice_of(text), &files, &errors);
 	size_t used = 0;
 	all[0] = 0;
 	for (size_t i = 0; i < errors.count; i++)
 		used += (size_t)snprintf(all + used, used < size ? size - used : 0, "%s%s\n",
 					 errors.items[i].warning ? "warning " : "", errors.items[i].text);
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	return good;
 }
 
@@ -604,14 +604,14 @@ static void errors_are_bounded(void **state)
 {
 	static char text[64 * 1024];
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	size_t size = 0;
 	for (int i = 0; i < 200; i++)
 		size += (size_t)snprintf(text + size, sizeof text - size, "nothing-%d: 1\n", i);
 	assert_false(config_parse(&config, "f", slice_of(text), &files, &errors));
-	assert_int_equal(errors.count, CONFIG_ERRORS_MAX);
+	assert_int_equal(errors.count, PROBLEMS_MAX);
 	assert_true(errors.error_count >= 200);
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 }
 
@@ -620,15 +620,15 @@ static void large_files_are_refused(void **state)
 	size_t size = CONFIG_FILE_MAX + 1;
 	uint8_t *text = malloc(size);
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	memset(text, '\n', size);
 	assert_false(config_parse(&config, "f", (struct slice){text, size}, &files, &errors));
 	assert_string_equal(errors.items[0].text, "f:1:1: the file is larger than 1 MiB");
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 	memset(text, '[', size);
 	assert_false(config_parse(&config, "f", (struct slice){text, size - 1}, &files, &errors));
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 	free(text);
 }
@@ -674,14 +674,14 @@ static void settings_win_over_the_file(void **state)
 				       .setting_count = COUNT_OF(settings),
 				       .files = &files};
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	assert_true(config_build(&config, &source, &errors));
 	assert_int_equal(config.cores, 3);
 	assert_int_equal(config.log_level, LOG_DEBUG);
 	assert_int_equal(config.log_format, LOG_JSON);
 	assert_true(secret_is_equal(&config.clients[0].auth_key, slice_of("${KEY}-is-literal")));
 	assert_string_equal(config.clients[0].visitors[0].name, "a");
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 }
 
@@ -694,13 +694,13 @@ static void wrong_settings_name_their_option(void **state)
 	};
 	struct config_source source = {.settings = settings, .setting_count = COUNT_OF(settings)};
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	assert_false(config_build(&config, &source, &errors));
 	assert_int_equal(errors.count, 2);
 	assert_string_equal(errors.items[0].text,
 			    "--listen: listen_addr must be :PORT, ADDRESS:PORT or unix:/PATH, not nonsense");
 	assert_string_equal(errors.items[1].text, "--cores: cores must be a number from 1 to 256, not 0");
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 }
 

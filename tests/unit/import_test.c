@@ -27,8 +27,8 @@ static bool convert(struct import *import, const char *text)
 	*import = (struct import){.file = "f.toml", .variable = variable_fake};
 	bool good = import_convert(import, slice_of(text));
 	said[0] = 0;
-	for (size_t i = 0; i < import->toml.problem_count; i++) {
-		const struct toml_problem *problem = &import->toml.problems[i];
+	for (size_t i = 0; i < import->toml.problems.count; i++) {
+		const struct problem *problem = &import->toml.problems.items[i];
 		snprintf(said + strlen(said), sizeof said - strlen(said), "%s%u:%u %s\n",
 			 problem->warning ? "w" : "", problem->line, problem->column, problem->text);
 	}
@@ -39,7 +39,7 @@ static bool convert(struct import *import, const char *text)
 static void import_to(const char *text, const char *yaml, struct config *config)
 {
 	struct import import;
-	struct config_errors errors;
+	struct problems errors;
 	if (!convert(&import, text))
 		fail_msg("%s", said);
 	const char *at = import.result.bytes;
@@ -49,7 +49,7 @@ static void import_to(const char *text, const char *yaml, struct config *config)
 		assert_string_equal(at, yaml);
 	assert_true(config_parse(
 	    config, "y", (struct slice){(uint8_t *)import.result.bytes, import.result.size}, NULL, &errors));
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	import_fini(&import);
 }
 
@@ -289,7 +289,7 @@ static void bad_files(void **state)
 			if (!strstr(said, part))
 				fail_msg("%s\n-> %s, not: %s", bad[i].text, said, part);
 		}
-		if (good || parts != import.toml.error_count)
+		if (good || parts != import.toml.problems.error_count)
 			fail_msg("%s\n-> %s", bad[i].text, said);
 		import_fini(&import);
 	}

@@ -29,13 +29,13 @@ static bool parse(const char *line)
 
 static void build(const char *line, struct config *config)
 {
-	struct config_errors errors;
+	struct problems errors;
 	if (!parse(line))
 		fail_msg("%s: %s", line, why);
 	struct config_source source = {.settings = options.settings, .setting_count = options.setting_count};
 	if (!config_build(config, &source, &errors))
 		fail_msg("%s: %s", line, errors.count ? errors.items[0].text : "out of memory");
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 }
 
 static void is_secret(const struct secret *secret, const char *text)

@@ -35,12 +35,12 @@ static void take(const char *line)
 
 static void build(const char *line, struct config *config)
 {
-	struct config_errors errors;
+	struct problems errors;
 	take(line);
 	struct config_source source = {.settings = options.settings, .setting_count = options.setting_count};
 	if (!config_build(config, &source, &errors))
 		fail_msg("%s: %s", line, errors.count ? errors.items[0].text : "out of memory");
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 }
 
 static void commands(void **state)
@@ -451,7 +451,7 @@ static void values_are_checked_like_a_file(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct config config;
-		struct config_errors errors;
+		struct problems errors;
 		take(cases[i].line);
 		struct config_source source = {.settings = options.settings,
 					       .setting_count = options.setting_count};
@@ -459,7 +459,7 @@ static void values_are_checked_like_a_file(void **state)
 		assert_int_equal(errors.count, 1);
 		if (!strstr(errors.items[0].text, cases[i].error))
 			fail_msg("%s -> %s", cases[i].line, errors.items[0].text);
-		config_errors_fini(&errors);
+		problems_fini(&errors);
 		config_fini(&config);
 	}
 }

@@ -70,8 +70,8 @@ static void good_files(void **state)
 		struct toml toml;
 		char tree[512] = "";
 		if (!toml_parse(&toml, slice_of(good[i].text)))
-			fail_msg("%s\n-> %u:%u: %s", good[i].text, toml.problems[0].line,
-				 toml.problems[0].column, toml.problems[0].text);
+			fail_msg("%s\n-> %u:%u: %s", good[i].text, toml.problems.items[0].line,
+				 toml.problems.items[0].column, toml.problems.items[0].text);
 		write_node(toml.root, tree, sizeof tree);
 		assert_string_equal(tree, good[i].tree);
 		toml_fini(&toml);
@@ -151,9 +151,10 @@ static void bad_files(void **state)
 		char all[2048] = "", wanted[1024];
 		size_t parts = 0;
 		toml_parse(&toml, slice_of(bad[i].text));
-		for (size_t j = 0; j < toml.problem_count; j++)
-			snprintf(all + strlen(all), sizeof all - strlen(all), "%u:%u %s\n",
-				 toml.problems[j].line, toml.problems[j].column, toml.problems[j].text);
+		const struct problem *found = toml.problems.items;
+		for (size_t j = 0; j < toml.problems.count; j++)
+			snprintf(all + strlen(all), sizeof all - strlen(all), "%u:%u %s\n", found[j].line,
+				 found[j].column, found[j].text);
 		snprintf(wanted, sizeof wanted, "%s", bad[i].problems);
 		for (char *save, *part = strtok_r(wanted, "|", &save); part;
 		     part = strtok_r(NULL, "|", &save)) {
@@ -161,7 +162,7 @@ static void bad_files(void **state)
 			if (!strstr(all, part))
 				fail_msg("%s\n-> %s, not: %s", bad[i].text, all, part);
 		}
-		if (parts != toml.error_count)
+		if (parts != toml.problems.error_count)
 			fail_msg("%s\n-> %s", bad[i].text, all);
 		toml_fini(&toml);
 	}
@@ -171,7 +172,7 @@ static void a_zero_byte_is_refused(void **state)
 {
 	struct toml toml;
 	assert_false(toml_parse(&toml, (struct slice){(const uint8_t *)"a = '\0'", 8}));
-	assert_string_equal(toml.problems[0].text, "a control character");
+	assert_string_equal(toml.problems.items[0].text, "a control character");
 	toml_fini(&toml);
 }
 
@@ -183,8 +184,8 @@ static void problems_are_bounded(void **state)
 	for (int i = 0; i < 200; i++)
 		size += (size_t)snprintf(text + size, sizeof text - size, "a%d = x\n", i);
 	assert_false(toml_parse(&toml, slice_of(text)));
-	assert_int_equal(toml.problem_count, TOML_PROBLEMS_MAX);
-	assert_int_equal(toml.error_count, 200);
+	assert_int_equal(toml.problems.count, PROBLEMS_MAX);
+	assert_int_equal(toml.problems.error_count, 200);
 	toml_fini(&toml);
 }
 
@@ -199,8 +200,8 @@ static void nodes_are_bounded(void **state)
 		text[i + 1] = ',';
 	}
 	assert_false(toml_parse(&toml, (struct slice){text, size}));
-	assert_non_null(strstr(toml.problems[0].text, "more than 40000 keys and values"));
-	assert_int_equal(toml.error_count, 1);
+	assert_non_null(strstr(toml.problems.items[0].text, "more than 40000 keys and values"));
+	assert_int_equal(toml.problems.error_count, 1);
 	toml_fini(&toml);
 	free(text);
 }

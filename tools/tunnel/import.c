@@ -47,18 +47,18 @@ static void check_root(struct import *import)
 
 static void put_notes(struct import *import)
 {
-	struct toml *toml = &import->toml;
+	const struct problems *problems = &import->toml.problems;
 	import_put(import, "# Made by `tunnel import` of %.200s. Before it runs: `tunnel check FILE`.\n",
 		   strpbrk(import->file, "\r\n") ? "a file" : import->file);
-	for (size_t i = 0; i < toml->problem_count; i++)
-		import_put(import, "# line %u: %s\n", toml->problems[i].line, toml->problems[i].text);
+	for (size_t i = 0; i < problems->count; i++)
+		import_put(import, "# line %u: %s\n", problems->items[i].line, problems->items[i].text);
 }
 
 /* A last look by who will read it; what is refused here has slipped through the rules above. */
 static void check_result(struct import *import)
 {
 	struct config config;
-	struct config_errors errors;
+	struct problems errors;
 	struct slice text = {(const uint8_t *)import->result.bytes, import->result.size};
 	bool good = config_parse(&config, "result", text, NULL, &errors);
 	for (size_t i = 0; i < errors.count; i++)
@@ -66,7 +66,7 @@ static void check_result(struct import *import)
 			toml_fail(&import->toml, import->toml.root, "%s", errors.items[i].text);
 	if (!good && !errors.error_count)
 		import->no_memory = true;
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	config_fini(&config);
 }
 
@@ -93,12 +93,12 @@ bool import_convert(struct import *import, struct slice text)
 		import_server(import, table);
 	else if (table)
 		import_client(import, table);
-	toml_sort(&import->toml);
-	if (!import->toml.error_count)
+	problems_sort(&import->toml.problems);
+	if (!import->toml.problems.error_count)
 		finish(import);
 	if (import->no_memory && import->toml.root)
 		toml_fail(&import->toml, import->toml.root, "out of memory");
-	return import->toml.error_count == 0;
+	return import->toml.problems.error_count == 0;
 }
 
 static void wipe(struct import_text *text)

@@ -20,13 +20,14 @@ int import_command(const struct options *options)
 		return 1;
 	}
 	bool good = import_convert(&import, (struct slice){text, size});
-	for (size_t i = 0; i < import.toml.problem_count; i++) {
-		const struct toml_problem *problem = &import.toml.problems[i];
+	const struct problems *problems = &import.toml.problems;
+	for (size_t i = 0; i < problems->count; i++) {
+		const struct problem *problem = &problems->items[i];
 		fprintf(stderr, "%s:%u:%u: %s%s\n", import.file, problem->line, problem->column,
 			problem->text, problem->warning ? " (warning)" : "");
 	}
-	if (import.toml.problem_count == TOML_PROBLEMS_MAX)
-		fprintf(stderr, "tunnel: %zu errors in all\n", import.toml.error_count);
+	if (problems->count == PROBLEMS_MAX)
+		fprintf(stderr, "tunnel: %zu errors in all\n", problems->error_count);
 	if (good)
 		fwrite(import.result.bytes, 1, import.result.size, stdout);
 	secret_wipe(text, size);

@@ -27,7 +27,7 @@ static const char *variable(const struct config_files *files, const char *name) 
 static const struct config_files process_files = {.read = read_named, .variable = variable};
 
 /* Complaints about a file begin with its name, those about the command line with the program's. */
-static void print_errors(const struct options *options, const struct config_errors *errors)
+static void print_errors(const struct options *options, const struct problems *errors)
 {
 	const char *file = options->config_file;
 	const char *program = options->command == COMMAND_LINKSOCKS ? "linksocks: " : "tunnel: ";
@@ -37,7 +37,7 @@ static void print_errors(const struct options *options, const struct config_erro
 		fprintf(stderr, "%s%s%s\n", in_file ? "" : program, text,
 			errors->items[i].warning ? " (warning)" : "");
 	}
-	if (errors->count == CONFIG_ERRORS_MAX)
+	if (errors->count == PROBLEMS_MAX)
 		fprintf(stderr, "tunnel: %zu errors in all\n", errors->error_count);
 }
 
@@ -50,7 +50,7 @@ bool options_config(const struct options *options, struct config *config)
 		.setting_count = options->setting_count,
 		.files = &process_files,
 	};
-	struct config_errors errors;
+	struct problems errors;
 	uint8_t *text = NULL;
 	*config = (struct config){0};
 	if (options->config_file) {
@@ -64,7 +64,7 @@ bool options_config(const struct options *options, struct config *config)
 	}
 	bool good = config_build(config, &source, &errors);
 	print_errors(options, &errors);
-	config_errors_fini(&errors);
+	problems_fini(&errors);
 	if (text)
 		secret_wipe(text, source.text.size);
 	free(text);

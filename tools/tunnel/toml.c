@@ -263,5 +263,5 @@ bool toml_parse(struct toml *toml, struct slice text)
 	}
 	if (toml->no_memory)
 		toml_fail_here(&cursor, "out of memory");
-	return toml->error_count == 0;
+	return toml->problems.error_count == 0;
 }

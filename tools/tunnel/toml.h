@@ -4,14 +4,14 @@
  * Takes:  tables, arrays of tables, inline tables, dotted keys, all four kinds of strings, integers in four
  *         bases, booleans, arrays. Dates and floats, which no such file has, are errors.
  * Errors: a broken line is reported and the next one read; inside of what spans lines reading ends.
- * Limits: TOML_DEPTH_MAX, TOML_NODES_MAX; TOML_PROBLEMS_MAX, more are counted only.
+ * Limits: TOML_DEPTH_MAX, TOML_NODES_MAX.
  */
 #ifndef TOOLS_TUNNEL_TOML_H
 #define TOOLS_TUNNEL_TOML_H
 
-#include "core/base.h"
+#include "core/problems.h"
 
-enum { TOML_DEPTH_MAX = 16, TOML_NODES_MAX = 40000, TOML_PROBLEMS_MAX = 100 };
+enum { TOML_DEPTH_MAX = 16, TOML_NODES_MAX = 40000 };
 
 enum toml_kind {
 	TOML_TABLE,
@@ -44,18 +44,10 @@ struct toml_node {
 	struct toml_node *all;               /* every node of the tree, for toml_fini */
 };
 
-struct toml_problem {
-	uint32_t line, column;
-	bool warning;
-	char *text;
-};
-
 struct toml {
 	struct toml_node *root, *all;
 	size_t node_count;
-	struct toml_problem problems[TOML_PROBLEMS_MAX];
-	size_t problem_count;
-	size_t error_count;                  /* without the warnings, with those that found no room */
+	struct problems problems;
 	bool no_memory;
 };
 
@@ -69,7 +61,5 @@ void toml_fail(struct toml *toml, const struct toml_node *node, const char *form
 	__attribute__((format(printf, 3, 4)));
 void toml_warn(struct toml *toml, const struct toml_node *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* In the order of the file. */
-void toml_sort(struct toml *toml);
 
 #endif

@@ -9,28 +9,20 @@
 
 enum { MESSAGE_SIZE = 400 };
 
-static void report(struct toml *toml, struct toml_problem problem, const char *format, va_list arguments)
+static void report(struct toml *toml, struct problem problem, const char *format, va_list arguments)
 {
 	char text[MESSAGE_SIZE];
-	toml->error_count += !problem.warning;
-	if (toml->problem_count == TOML_PROBLEMS_MAX)
-		return;
 	vsnprintf(text, sizeof text, format, arguments);
-	/* What a file says may hold anything: a message stays one line of printable text. */
-	for (char *at = text; *at; at++)
-		if ((uint8_t)*at < 0x20 || *at == 0x7f)
-			*at = '?';
-	problem.text = strdup(text);
-	if (problem.text)
-		toml->problems[toml->problem_count++] = problem;
-	toml->no_memory |= !problem.text;
+	problem.text = text;
+	if (!problems_add(&toml->problems, problem))
+		toml->no_memory = true;
 }
 
 void toml_fail(struct toml *toml, const struct toml_node *node, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	report(toml, (struct toml_problem){.line = node->line, .column = node->column}, format, arguments);
+	report(toml, (struct problem){.line = node->line, .column = node->column}, format, arguments);
 	va_end(arguments);
 }
 
@@ -38,7 +30,7 @@ void toml_warn(struct toml *toml, const struct toml_node *node, const char *form
 {
 	va_list arguments;
 	va_start(arguments, format);
-	report(toml, (struct toml_problem){.line = node->line, .column = node->column, .warning = true},
+	report(toml, (struct problem){.line = node->line, .column = node->column, .warning = true},
 	       format, arguments);
 	va_end(arguments);
 }
@@ -48,27 +40,10 @@ void toml_fail_here(struct toml_cursor *cursor, const char *format, ...)
 	va_list arguments;
 	va_start(arguments, format);
 	report(cursor->toml,
-	       (struct toml_problem){.line = cursor->line,
-				     .column = (uint32_t)(cursor->at - cursor->line_start) + 1},
+	       (struct problem){.line = cursor->line,
+				.column = (uint32_t)(cursor->at - cursor->line_start) + 1},
 	       format, arguments);
 	va_end(arguments);
-}
-
-/* Insertion sort: stable, and the list is short. */
-void toml_sort(struct toml *toml)
-{
-	for (size_t i = 1; i < toml->problem_count; i++) {
-		struct toml_problem problem = toml->problems[i];
-		size_t at = i;
-		for (; at > 0; at--) {
-			const struct toml_problem *before = &toml->problems[at - 1];
-			if (before->line < problem.line ||
-			    (before->line == problem.line && before->column <= problem.column))
-				break;
-			toml->problems[at] = *before;
-		}
-		toml->problems[at] = problem;
-	}
 }
 
 struct toml_node *toml_node_create(struct toml_cursor *cursor, struct toml_node *parent, enum toml_kind kind)
@@ -124,7 +99,6 @@ void toml_fini(struct toml *toml)
 		wipe(node->text);
 		free(node);
 	}
-	for (size_t i = 0; i < toml->problem_count; i++)
-		free(toml->problems[i].text);
+	problems_fini(&toml->problems);
 	memset(toml, 0, sizeof *toml);
 }
