@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/request.h"
+#include "core/role.h"
 
 void hub_init(struct hub *hub, uint32_t index, uint32_t worker_count, const struct limits *limits,
 	      struct instant now)
@@ -192,4 +193,10 @@ void hub_post(struct hub *hub, struct mail *mail)
 	else
 		hub->outgoing = mail;
 	hub->outgoing_last = mail;
+}
+
+void hub_add_service(struct hub *hub, struct service *service)
+{
+	check(hub->service_count < SERVICES_MAX && service->index == hub->service_count);
+	hub->services[hub->service_count++] = service;
 }

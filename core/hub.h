@@ -76,5 +76,12 @@ void hub_secret_bytes(struct hub *hub, uint8_t *bytes, size_t size);
 bool hub_may_log(struct hub *hub);
 /* The budget is nearly used up: no new connections and channels. */
 bool hub_is_tight(const struct hub *hub);
+/* A service takes the next index, which it has been given already. */
+void hub_add_service(struct hub *hub, struct service *service);
+/* For a mail or a ferry: NULL when the worker has stopped. */
+static inline struct service *hub_service(const struct hub *hub, uint32_t index)
+{
+	return index < hub->service_count ? hub->services[index] : NULL;
+}
 
 #endif

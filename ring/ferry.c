@@ -224,8 +224,7 @@ static void ferry_event(struct session *session, const struct event *event)
 	struct hub *hub = session->hub;
 	if (event->kind != EVENT_OPEN)
 		return;
-	struct service *service =
-	    event->target->service < hub->service_count ? hub->services[event->target->service] : NULL;
+	struct service *service = hub_service(hub, event->target->service);
 	if (service && service->table->ferried)
 		service->table->ferried(service, event);
 	else

@@ -69,8 +69,9 @@ struct client_mail {
 static void users_come(struct hub *to, struct mail *mail)
 {
 	struct client_mail *letter = OWNER(mail, struct client_mail, mail);
-	if (letter->service < to->service_count)
-		linksocks_users_start(client_of(to->services[letter->service]));
+	struct service *service = hub_service(to, letter->service);
+	if (service)
+		linksocks_users_start(client_of(service));
 	mail_free(mail);
 }
 
@@ -171,7 +172,6 @@ struct service *linksocks_client_create(struct hub *hub, struct linksocks_client
 		if (linksocks_client_worker(client, number) == hub->index)
 			linksocks_client_link_init(&client->links[client->link_count++], client, number);
 	linksocks_users_init(client);
-	check(hub->service_count < SERVICES_MAX);
-	hub->services[hub->service_count++] = &client->service;
+	hub_add_service(hub, &client->service);
 	return &client->service;
 }

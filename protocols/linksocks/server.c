@@ -101,7 +101,6 @@ struct service *linksocks_server_create(struct hub *hub, struct linksocks_server
 	struct linksocks_server *server = calloc(1, sizeof *server);
 	if (!server)
 		return NULL;
-	check(hub->service_count < SERVICES_MAX);
 	server->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
 	server->settings = settings;
 	server->exit = (struct linksocks_exit){.access = settings->access,
@@ -118,7 +117,7 @@ struct service *linksocks_server_create(struct hub *hub, struct linksocks_server
 	}
 	if (hub->index == 0)                     /* each worker makes its own, on its own thread */
 		settings->service = server->service.index;
-	hub->services[hub->service_count++] = &server->service;
+	hub_add_service(hub, &server->service);
 	return &server->service;
 }
 

@@ -46,9 +46,10 @@ static inline struct linksocks_server *server_of(struct service *service)
 	return OWNER(service, struct linksocks_server, service);
 }
 /* For a mail: NULL when the worker has stopped. */
-static inline struct linksocks_server *server_at(struct hub *hub, uint32_t index)
+static inline struct linksocks_server *server_at(const struct hub *hub, uint32_t index)
 {
-	return index < hub->service_count ? server_of(hub->services[index]) : NULL;
+	struct service *service = hub_service(hub, index);
+	return service ? server_of(service) : NULL;
 }
 
 /* ---- members.c: links that have logged in, as every worker knows them ---- */

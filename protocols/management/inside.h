@@ -28,9 +28,10 @@ static inline struct management *management_of(struct service *service)
 	return OWNER(service, struct management, service);
 }
 /* For a mail: NULL when the worker has stopped. */
-static inline struct management *management_at(struct hub *hub, uint32_t index)
+static inline struct management *management_at(const struct hub *hub, uint32_t index)
 {
-	return index < hub->service_count ? management_of(hub->services[index]) : NULL;
+	struct service *service = hub_service(hub, index);
+	return service ? management_of(service) : NULL;
 }
 
 extern const struct role role_management;

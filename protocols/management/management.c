@@ -64,12 +64,11 @@ struct service *management_create(struct hub *hub, const struct management_setti
 	struct management *management = calloc(1, sizeof *management);
 	if (!management)
 		return NULL;
-	check(hub->service_count < SERVICES_MAX);
 	management->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
 	management->settings = settings;
 	management->detector.detect = detect;
 	management->started = hub->now;
 	management->conns.seed = (uint32_t)random_next(&hub->random);
-	hub->services[hub->service_count++] = &management->service;
+	hub_add_service(hub, &management->service);
 	return &management->service;
 }

@@ -166,12 +166,12 @@ static void claim_hear(struct gateway *gateway, const struct claim *claim)
 static void claim_deliver(struct hub *to, struct mail *mail)
 {
 	struct claim *claim = OWNER(mail, struct claim, mail);
-	struct gateway *gateway = claim->service < to->service_count ? gateway_at(to, claim->service) : NULL;
+	struct gateway *gateway = gateway_at(to, claim->service);
 	if (gateway && claim->kind == CLAIM_ASK) {
 		claims_asked(gateway, claim);
 		return;                  /* kept until it is answered */
 	}
-	if (gateway)                     /* else the worker has stopped */
+	if (gateway)
 		claim_hear(gateway, claim);
 	claim_free(claim);
 }

@@ -113,8 +113,8 @@ struct client_mail {
 static void links_begin(struct hub *to, struct mail *mail)
 {
 	struct client_mail *letter = OWNER(mail, struct client_mail, mail);
-	struct client *client =
-	    letter->service < to->service_count ? client_of(to->services[letter->service]) : NULL;
+	struct service *service = hub_service(to, letter->service);
+	struct client *client = service ? client_of(service) : NULL;
 	for (uint32_t i = 0; client && i < client->link_count; i++)
 		client_link_start(&client->links[i]);
 	mail_free(mail);
@@ -247,7 +247,6 @@ struct service *client_create(struct hub *hub, const struct client_settings *set
 		client_destroy(&client->service);
 		return NULL;
 	}
-	check(hub->service_count < SERVICES_MAX);
 	client->credentials =
 	    (struct credentials){.secret = secret_slice(&config->auth_key),
 				 .features = FEATURE_OURS | FEATURE_SOURCE | (count > 1 ? FEATURE_LINKS : 0)};
@@ -257,7 +256,7 @@ struct service *client_create(struct hub *hub, const struct client_settings *set
 			client_link_init(&client->links[client->link_count++], client, number);
 	fill_publications(client, config);
 	client_forwarders_init(client);
-	hub->services[hub->service_count++] = &client->service;
+	hub_add_service(hub, &client->service);
 	return &client->service;
 }
 

@@ -76,7 +76,6 @@ struct service *gateway_create(struct hub *hub, struct gateway_settings *setting
 	struct gateway *gateway = calloc(1, sizeof *gateway);
 	if (!gateway)
 		return NULL;
-	check(hub->service_count < SERVICES_MAX);
 	gateway->service = (struct service){.table = &table, .hub = hub, .index = hub->service_count};
 	gateway->settings = settings;
 	registry_init(&gateway->registry);
@@ -84,6 +83,6 @@ struct service *gateway_create(struct hub *hub, struct gateway_settings *setting
 	list_init(&gateway->ports);
 	list_init(&gateway->claims);
 	list_init(&gateway->parties);
-	hub->services[hub->service_count++] = &gateway->service;
+	hub_add_service(hub, &gateway->service);
 	return &gateway->service;
 }

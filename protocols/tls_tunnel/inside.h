@@ -24,9 +24,11 @@ static inline struct gateway *gateway_of(struct service *service)
 {
 	return OWNER(service, struct gateway, service);
 }
-static inline struct gateway *gateway_at(struct hub *hub, uint32_t index)
+/* For a mail: NULL when the worker has stopped. */
+static inline struct gateway *gateway_at(const struct hub *hub, uint32_t index)
 {
-	return gateway_of(hub->services[index]);
+	struct service *service = hub_service(hub, index);
+	return service ? gateway_of(service) : NULL;
 }
 
 /* A link, as one that wants or holds something. */

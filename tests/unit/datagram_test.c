@@ -436,7 +436,7 @@ static void over_a_ferry(void **state)
 		hub_init(&hubs[i], i, 2, &limits, (struct instant){1000000000});
 		hubs[i].ferries = ferries[i];
 		services[i] = (struct service){.table = &table, .hub = &hubs[i]};
-		hubs[i].services[hubs[i].service_count++] = &services[i];
+		hub_add_service(&hubs[i], &services[i]);
 		assert_true(ferry_board(&ferry->ends[i], &hubs[i], i == 0));
 	}
 	answerer = session_make(&hubs[1], &wire_conn);

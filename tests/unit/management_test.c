@@ -220,7 +220,7 @@ static int begin(void **state)
 		hub_init(hub, i, WORKERS, &world.limits, (struct instant){5ll * SECOND});
 		tellers[i].service = (struct service){.table = &teller_table, .hub = hub, .index = 0};
 		tellers[i].times = 1;
-		hub->services[hub->service_count++] = &tellers[i].service;
+		hub_add_service(hub, &tellers[i].service);
 		assert_non_null(management_create(hub, &world.settings));
 	}
 	world.conn = conn_create();

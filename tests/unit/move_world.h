@@ -85,7 +85,7 @@ static inline void populate(struct process *of, struct hub *hub)
 {
 	struct service *service = &services[hub->index];
 	*service = (struct service){.table = &service_table, .hub = hub, .index = hub->service_count};
-	hub->services[hub->service_count++] = service;
+	hub_add_service(hub, service);
 }
 
 static inline void turn_both(void)
