@@ -7,6 +7,8 @@
  */
 #include "tests/unit/linksocks_wire_world.h"
 
+#include "tests/fuzz/wire_acts.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 enum { ACTION = 255, LAST = 254, SPECIAL = 253 };
@@ -63,40 +65,16 @@ static void aim(uint8_t *message, size_t size)
 
 static void act(uint8_t what)
 {
-	struct conn *conn = world.conn_count ? &world.conns[what / 8 % world.conn_count] : NULL;
-	switch (what % 8) {
-	case 0:
-		if (world.conn_count < CONNS_MAX / 2)
-			world_ask(side, "name", 80);
-		break;
-	case 1:
-		world_sleep(DURATION_S(31), false);
-		break;
-	case 2:
+	if (act_of_users(side, what))
+		return;
+	if (what % 8 == 2)
 		session_say(world.link[side], what & 8 ? EVENT_NOTE : EVENT_PING);
-		break;
-	case 3:
-		world.refuse_odd = !world.refuse_odd;
-		break;
-	case 4:
-		if (conn && conn->session)
-			session_end(conn->session, REASON_LOST, NULL, false);
-		break;
-	case 5:
-		if (conn)
-			conn->in_ended = true;
-		break;
-	case 6:
-		if (what & 8)
-			hear(CHUNK_END, true, "", 0);
-		else
-			hear(what & 16 ? CHUNK_PONG : CHUNK_PING, true, "abcd", 4);
-		break;
-	default:
-		if (conn && !conn->in_ended)
-			for (int i = 0; i < (what & 16 ? 500 : 1); i++)
-				bytes_add(&conn->in, "payload payload payload", 23);
-	}
+	else if (what % 8 != 6)
+		users_say(what, what & 16 ? 500 : 1);
+	else if (what & 8)
+		hear(CHUNK_END, true, "", 0);
+	else
+		hear(what & 16 ? CHUNK_PONG : CHUNK_PING, true, "abcd", 4);
 }
 
 static void begin(uint8_t flags, size_t size)

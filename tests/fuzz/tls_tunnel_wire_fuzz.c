@@ -6,6 +6,8 @@
  */
 #include "tests/unit/wire_world.h"
 
+#include "tests/fuzz/wire_acts.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static void hear_text(int side, uint32_t flags, const char *json)
@@ -72,34 +74,14 @@ static void log_in(int side)
 
 static void act(int side, uint8_t what)
 {
-	struct conn *conn = world.conn_count ? &world.conns[what / 8 % world.conn_count] : NULL;
-	switch (what % 8) {
-	case 0:
+	if (what % 8 == 0)
 		world.source.family = what & 64 ? 4 : what & 128 ? 6 : 0;
-		if (world.conn_count < CONNS_MAX / 2)
-			world_ask(side, "name", 80);
-		break;
-	case 1:
-		world_sleep(DURATION_S(31), false);
-		break;
-	case 2:
+	if (act_of_users(side, what))
+		return;
+	if (what % 8 == 2)
 		session_say(world.link[side], what & 8 ? EVENT_GOAWAY : EVENT_PING);
-		break;
-	case 3:
-		world.refuse_odd = !world.refuse_odd;
-		break;
-	case 4:
-		if (conn && conn->session)
-			session_end(conn->session, REASON_LOST, NULL, false);
-		break;
-	case 5:
-		if (conn)
-			conn->in_ended = true;
-		break;
-	default:
-		if (conn && !conn->in_ended)
-			bytes_add(&conn->in, "payload payload payload", 23);
-	}
+	else
+		users_say(what, 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -118,10 +118,5 @@ int main(void)
 		cmocka_unit_test(in_pieces),
 		cmocka_unit_test(a_large_request),
 	};
-	block = malloc(SIZE);
-	for (size_t i = 0; i < SIZE; i++)
-		block[i] = (uint8_t)random_next(&random_state);
-	int failed = RUN_ON_BOTH(tests);
-	free(block);
-	return failed;
+	return RUN_WITH_BLOCK(tests);
 }

@@ -13,11 +13,10 @@
 
 #include "core/log.h"
 #include "tests/unit/linksocks_wire_world.h"
+#include "tests/unit/seeds.h"
 
 enum { USERS_MAX = 16, TURNS_MAX = 6000, TEXT_MAX = 200 };
 
-static uint64_t seed_first = 1, seed_count = 600;
-static uint64_t running; /* the seed */
 static uint64_t events, moved;
 static struct bytes put_in[CONNS_MAX]; /* all that a conn was given */
 static const struct carrier *const carriers[] = {&carrier_plain, &carrier_websocket};
@@ -285,7 +284,7 @@ static void garbage(void)
 	}
 }
 
-static void run(uint64_t seed)
+static void seed_run(uint64_t seed)
 {
 	linksocks_world(seed);
 	world.options.carrier = carriers[seed % COUNT_OF(carriers)];
@@ -305,28 +304,10 @@ static void run(uint64_t seed)
 	world_close();
 }
 
-static void law(void **state)
-{
-	for (uint64_t seed = seed_first; seed < seed_first + seed_count; seed++) {
-		running = seed;
-		run(seed);
-	}
-	running = 0;
-	print_message("%llu seeds, %llu events equal, %llu MiB carried\n", (unsigned long long)seed_count,
-		      (unsigned long long)events, (unsigned long long)moved >> 20);
-}
-
-static int name_seed(void **state)
-{
-	if (running)
-		print_message("seed %llu\n", (unsigned long long)running);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(law, name_seed)};
-	seed_first = argc > 1 ? strtoull(argv[1], NULL, 0) : seed_first;
-	seed_count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : seed_count;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = seeds_main(argc, argv, 600);
+	printf("%llu seeds, %llu events equal, %llu MiB carried\n", (unsigned long long)seed_count,
+	       (unsigned long long)events, (unsigned long long)moved >> 20);
+	return failed;
 }

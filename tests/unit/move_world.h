@@ -180,4 +180,18 @@ static inline void origin_accepts(void)
 		turn_both();
 }
 
+/* Every test on both engines, with a block of bytes that are like nothing else. */
+static inline int run_with_block(const struct CMUnitTest *tests, size_t count)
+{
+	block = malloc(SIZE);
+	assert_non_null(block);
+	for (size_t i = 0; i < SIZE; i++)
+		block[i] = (uint8_t)random_next(&random_state);
+	int failed = run_on_both(tests, count);
+	free(block);
+	return failed;
+}
+
+#define RUN_WITH_BLOCK(tests) run_with_block((tests), COUNT_OF(tests))
+
 #endif

@@ -14,11 +14,10 @@
 #include "core/request.h"
 #include "protocols/frontends/dial.h"
 #include "protocols/frontends/socks5.h"
+#include "tests/unit/seeds.h"
 #include "tests/unit/wire_world.h"
 
 enum { TURNS_MAX = 4000, BYTES_MAX = 200000 };
-
-static uint64_t seed_first = 1, seed_count = 600, running;
 
 /* asker -> proxy's client (via) ~~~ proxy's user (socks5) -> target */
 static struct conn *asker, *via, *user, *target;
@@ -156,7 +155,7 @@ static void fill(struct bytes *bytes, size_t size)
 		bytes_add(bytes, &(uint8_t){(uint8_t)random_next(&world.random)}, 1);
 }
 
-static void run(uint64_t seed)
+static void seed_run(uint64_t seed)
 {
 	static const enum reason answers[] = {REASON_OK,	 REASON_OK,	 REASON_OK,
 					      REASON_FORBIDDEN,	 REASON_REFUSED, REASON_UNREACHABLE,
@@ -197,26 +196,4 @@ static void run(uint64_t seed)
 	world_close();
 }
 
-static void law(void **state)
-{
-	for (uint64_t seed = seed_first; seed < seed_first + seed_count; seed++) {
-		running = seed;
-		run(seed);
-	}
-	running = 0;
-}
-
-static int name_seed(void **state)
-{
-	if (running)
-		print_message("seed %llu\n", (unsigned long long)running);
-	return 0;
-}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(law, name_seed)};
-	seed_first = argc > 1 ? strtoull(argv[1], NULL, 0) : seed_first;
-	seed_count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : seed_count;
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+int main(int argc, char **argv) { return seeds_main(argc, argv, 600); }

@@ -13,12 +13,11 @@
 
 #include "core/log.h"
 #include "protocols/tls_tunnel/control.h"
+#include "tests/unit/seeds.h"
 #include "tests/unit/wire_world.h"
 
 enum { LISTED_MAX = 24, USERS_MAX = 24, TURNS_MAX = 4000 };
 
-static uint64_t seed_first = 1, seed_count = 2000;
-static uint64_t running; /* the seed */
 static uint64_t events, moved;
 
 /* ---- random values ---- */
@@ -423,7 +422,7 @@ static void garbage(void)
 	}
 }
 
-static void run(uint64_t seed)
+static void seed_run(uint64_t seed)
 {
 	world_init(seed);
 	world.chop = chance(8);
@@ -448,28 +447,10 @@ static void run(uint64_t seed)
 	world_close();
 }
 
-static void law(void **state)
-{
-	for (uint64_t seed = seed_first; seed < seed_first + seed_count; seed++) {
-		running = seed;
-		run(seed);
-	}
-	running = 0;
-	print_message("%llu seeds, %llu events equal, %llu MiB carried\n", (unsigned long long)seed_count,
-		      (unsigned long long)events, (unsigned long long)moved >> 20);
-}
-
-static int name_seed(void **state)
-{
-	if (running)
-		print_message("seed %llu\n", (unsigned long long)running);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(law, name_seed)};
-	seed_first = argc > 1 ? strtoull(argv[1], NULL, 0) : seed_first;
-	seed_count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : seed_count;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = seeds_main(argc, argv, 2000);
+	printf("%llu seeds, %llu events equal, %llu MiB carried\n", (unsigned long long)seed_count,
+	       (unsigned long long)events, (unsigned long long)moved >> 20);
+	return failed;
 }
