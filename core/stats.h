@@ -14,7 +14,7 @@
 	X(session_bytes_blocked) X(pieces_copied) X(bytes_copied) X(sends) X(sent_bytes) \
 	X(received_bytes) X(turns) X(mails) X(moves) X(ferried_bytes) X(dials) X(dials_failed) \
 	X(protocol_errors) X(log_lines_lost) X(channels_fullest) X(batches) X(batches_early) \
-	X(forwards) X(forwards_refused) X(forwarders_full) \
+	X(forwards) X(forwards_refused) X(forwarders_full) X(answers_refused) \
 	X(stall_peer_ms) X(stall_socket_ms) X(stall_link_ms) X(stall_memory_ms)
 
 enum counter {

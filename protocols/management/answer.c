@@ -42,12 +42,14 @@ static void put_list(const struct part *parts, struct json_text *body, size_t *o
 }
 
 /* False: no memory. */
-static bool make_table(const struct part *parts, size_t max, struct table *table)
+static bool make_table(const struct hub *hub, const struct part *parts, size_t max, struct table *table)
 {
 	size_t count = 0, at = 0;
 	for (const struct part *part = parts; part; part = part->next)
 		count += part->row_count;
-	struct published_row **rows = calloc(count + 1, sizeof *rows);
+	struct published_row **rows = NULL;
+	if (budget_has(&hub->budget, (count + 1) * sizeof *rows)) /* until the answer is made, in one go */
+		rows = calloc(count + 1, sizeof *rows);
 	if (!rows)
 		return false;
 	for (const struct part *part = parts; part; part = part->next)
@@ -77,7 +79,7 @@ static void put_page(const struct management *management, const struct part *par
 	page_end(&page, body);
 }
 
-bool answer_make(const struct management *management, const struct management_call *call,
+bool answer_make(struct management *management, const struct management_call *call,
 		 const struct part *parts, struct json_text *body, size_t *omitted)
 {
 	bool page = call->action == MANAGEMENT_PAGE;
@@ -86,7 +88,7 @@ bool answer_make(const struct management *management, const struct management_ca
 		put_list(parts, body, omitted);
 		return !body->failed;
 	}
-	if (!make_table(parts, page ? PAGE_ROWS_MAX : MANAGEMENT_ROWS_MAX, &table))
+	if (!make_table(management->service.hub, parts, page ? PAGE_ROWS_MAX : MANAGEMENT_ROWS_MAX, &table))
 		return false;
 	*omitted = table.omitted;
 	if (page)

@@ -1,9 +1,9 @@
 /* protocols/management/conn.c - one connection to the management listener: what it asks, and its answer.
  *
- * One exchange at a time. A conn that has ended meanwhile gets no answer; what it has closed stays closed.
+ * One exchange at a time of a conn, and one collection at a time of all: the others wait for their turn. A
+ * conn that has ended meanwhile gets no answer; what it has closed stays closed.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/log.h"
 #include "protocols/management/inside.h"
@@ -11,14 +11,12 @@
 enum { FIELDS_SIZE = 512, WHY_SIZE = 256 };
 
 struct conn {                            /* role_state */
-	struct idtable_link id_link;     /* while it waits for workers */
+	struct link waiting_link;        /* until its turn comes */
 	struct session *session;
 	struct management_call call;
 	struct http_exchange response;
 	struct json_text body;           /* of the response; none: constant text */
 	char fields[FIELDS_SIZE], why[WHY_SIZE];
-	struct part *parts;              /* by worker */
-	uint32_t awaited;
 };
 
 /* ---- answering ---- */
@@ -49,7 +47,21 @@ static void say_readiness(struct conn *conn, const struct management_settings *s
 	say(conn, why ? 503 : 200, management_text, conn->why);
 }
 
-/* Bytes of it that count against limits.exchange_bytes. */
+/* It may be had later. */
+static void say_busy(struct conn *conn, const char *why)
+{
+	hub_count(conn->session->hub, COUNTER_answers_refused, 1);
+	say(conn, 503, management_text, why);
+	conn->response.fields = management_busy_fields;
+}
+
+static void say_no_memory(struct conn *conn)
+{
+	say_busy(conn, "503 Service Unavailable: out of memory for answers; ask again when others have been "
+		       "read, or raise limits.exchange_bytes\n");
+}
+
+/* Bytes of it that count for the process' share. */
 static size_t body_size(const struct conn *conn) { return conn->body.buf ? conn->body.buf->size : 0; }
 
 static void say_collected(struct management *management, struct conn *conn)
@@ -57,13 +69,12 @@ static void say_collected(struct management *management, struct conn *conn)
 	size_t omitted = 0;
 	bool page = conn->call.action == MANAGEMENT_PAGE;
 	json_text_init(&conn->body, &management->service.hub->bufs);
-	bool made = answer_make(management, &conn->call, conn->parts, &conn->body, &omitted);
-	if (!made || management->held + body_size(conn) > management->service.hub->limits->exchange_bytes) {
+	bool made = answer_make(management, &conn->call, management->parts, &conn->body, &omitted);
+	if (!made || !management_take(management, body_size(conn))) {
 		json_text_fini(&conn->body);
-		say(conn, 503, management_text, "503 Service Unavailable: out of memory\n");
+		say_no_memory(conn);
 		return;
 	}
-	management->held += body_size(conn);
 	say(conn, 200, page ? management_html : management_json, NULL);
 	conn->response.body = (struct slice){conn->body.buf->bytes, conn->body.buf->used};
 	conn->response.fields = page ? management_page_fields : management_fields;
@@ -73,10 +84,10 @@ static void say_collected(struct management *management, struct conn *conn)
 	conn->response.fields = conn->fields;
 }
 
-static void say_ended(struct conn *conn)
+static void say_ended(const struct management *management, struct conn *conn)
 {
 	bool found = false;
-	for (const struct part *part = conn->parts; part; part = part->next)
+	for (const struct part *part = management->parts; part; part = part->next)
 		found = found || part->found;
 	if (found)
 		say(conn, 204, NULL, NULL);
@@ -86,65 +97,61 @@ static void say_ended(struct conn *conn)
 
 /* ---- collecting ---- */
 
-static void parts_free(struct conn *conn)
-{
-	while (conn->parts) {
-		struct part *part = conn->parts;
-		conn->parts = part->next;
-		collect_free(conn->session->hub, part);
-	}
-}
-
 static void complete(struct management *management, struct conn *conn)
 {
 	bool failed = false;
-	idtable_remove(&management->conns, &conn->id_link);
-	for (const struct part *part = conn->parts; part; part = part->next)
+	for (const struct part *part = management->parts; part; part = part->next)
 		failed = failed || part->failed;
 	if (failed)
-		say(conn, 503, management_text, "503 Service Unavailable: out of memory\n");
+		say_no_memory(conn);
 	else if (conn->call.action >= MANAGEMENT_END_SESSION)
-		say_ended(conn);
+		say_ended(management, conn);
 	else
 		say_collected(management, conn);
-	parts_free(conn);
+}
+
+static void ask_next(struct management *management)
+{
+	uint32_t count = management->service.hub->worker_count;
+	while (!management->awaited && management->waiting_count) {
+		struct conn *conn = OWNER(list_pull(&management->waiting), struct conn, waiting_link);
+		management->waiting_count--;
+		while (management->awaited < count &&
+		       collect_ask(conn->session, management->awaited, &conn->call))
+			management->awaited++;
+		if (management->awaited == count)
+			management->asker = conn;
+		else
+			session_end(conn->session, REASON_MEMORY, NULL, false);
+	}
 }
 
 void conn_part_came(struct management *management, struct part *part)
 {
-	struct idtable_link *found =
-	    idtable_find(&management->conns, &part->session_id, sizeof part->session_id);
-	struct conn *conn = found ? OWNER(found, struct conn, id_link) : NULL;
-	if (!conn) {
-		collect_free(management->service.hub, part);
-		return;
-	}
-	struct part **at = &conn->parts;
+	struct conn *conn = management->asker;
+	struct part **at = &management->parts;
 	while (*at && (*at)->worker < part->worker)
 		at = &(*at)->next;
 	part->next = *at;
 	*at = part;
-	if (--conn->awaited == 0)
+	if (--management->awaited)
+		return;
+	management->asker = NULL;
+	if (conn)
 		complete(management, conn);
+	collect_free(management);
+	ask_next(management);
 }
 
 static void collect(struct management *management, struct conn *conn)
 {
-	struct session *session = conn->session;
-	uint32_t count = session->hub->worker_count;
-	if (management->conns.count >= MANAGEMENT_WAITING_MAX) {
-		say(conn, 503, management_text, "503 Service Unavailable: too many ask at once\n");
-		conn->response.fields = management_busy_fields;
+	if (management->waiting_count + (management->awaited > 0) >= MANAGEMENT_WAITING_MAX) {
+		say_busy(conn, "503 Service Unavailable: too many ask at once\n");
 		return;
 	}
-	conn->awaited = 0;
-	idtable_insert(&management->conns, &conn->id_link, &session->id, sizeof session->id);
-	while (conn->awaited < count && collect_ask(session, conn->awaited, &conn->call))
-		conn->awaited++;
-	if (conn->awaited == count)
-		return;
-	idtable_remove(&management->conns, &conn->id_link);
-	session_end(session, REASON_MEMORY, NULL, false);
+	list_push(&management->waiting, &conn->waiting_link);
+	management->waiting_count++;
+	ask_next(management);
 }
 
 /* ---- the role ---- */
@@ -193,7 +200,7 @@ static void conn_fill(struct session *session, struct event *event)
 static void body_free(struct session *session)
 {
 	struct conn *conn = session->role_state;
-	management_of(session->service)->held -= conn->response.status == 200 ? body_size(conn) : 0;
+	management_give(management_of(session->service), body_size(conn));
 	json_text_fini(&conn->body);
 }
 
@@ -209,8 +216,13 @@ static void conn_said(struct session *session, enum event_kind kind)
 static void conn_ended(struct session *session)
 {
 	struct conn *conn = session->role_state;
-	idtable_remove(&management_of(session->service)->conns, &conn->id_link);
-	parts_free(conn);
+	struct management *management = management_of(session->service);
+	if (link_is_linked(&conn->waiting_link)) {
+		link_remove(&conn->waiting_link);
+		management->waiting_count--;
+	}
+	if (management->asker == conn)
+		management->asker = NULL;
 	body_free(session);
 }
 

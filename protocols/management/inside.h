@@ -7,7 +7,6 @@
 #define PROTOCOLS_MANAGEMENT_INSIDE_H
 
 #include "core/detect.h"
-#include "core/idtable.h"
 #include "core/published.h"
 #include "protocols/codecs/json.h"
 #include "protocols/management/management.h"
@@ -18,9 +17,13 @@ struct management {
 	const struct management_settings *settings;
 	struct listening listening;      /* worker 0 */
 	struct detector detector;        /* under TLS */
-	struct idtable conns;            /* worker 0: those that wait, by session->id */
 	struct instant started;
-	size_t held;                     /* worker 0: bytes of answers that are on their way */
+	/* worker 0: one collection at a time, so that many who ask need no more memory than one */
+	struct link waiting;             /* conns */
+	uint32_t waiting_count;
+	struct conn *asker;              /* whose turn it is; NULL: nobody's, or he has gone */
+	struct part *parts;              /* that have come, by worker */
+	uint32_t awaited;                /* that are on their way */
 };
 
 static inline struct management *management_of(struct service *service)
@@ -36,18 +39,25 @@ static inline struct management *management_at(const struct hub *hub, uint32_t i
 
 extern const struct role role_management;
 
+/* ---- management.c: the process' share, limits.exchange_bytes; any worker ---- */
+
+/* False: there is not so much left, and nothing is taken. */
+bool management_take(struct management *management, size_t size);
+void management_give(struct management *management, size_t size);
+
 /* ---- collect.c: one question to one worker, and what it knows ---- */
 
 struct part {
 	struct mail mail;
-	struct part *next;               /* of a conn, by worker */
+	struct part *next;               /* by worker */
 	uint32_t service, worker;        /* the one that is asked */
-	uint64_t session_id;             /* the conn's */
 	struct management_call call;
 	bool failed;                     /* no memory */
 	bool found;                      /* MANAGEMENT_END_...: it was here */
 	uint32_t count, omitted;         /* of the rows in `text` */
-	size_t size, charged;
+	size_t size;
+	size_t held;                     /* bytes of what follows: of the process' share, and of the budget of
+					  * the worker where the part is */
 	uint8_t *text;
 	struct published_row *rows;
 	size_t row_count, row_room;
@@ -55,17 +65,18 @@ struct part {
 
 /* False: no memory for the question. */
 bool collect_ask(struct session *session, uint32_t worker, const struct management_call *call);
-void collect_free(struct hub *hub, struct part *part);
+/* All that have come. */
+void collect_free(struct management *management);
 
 /* ---- conn.c ---- */
 
-/* A part has come home. */
+/* A part has come home; the last one completes the answer. */
 void conn_part_came(struct management *management, struct part *part);
 
 /* ---- answer.c ---- */
 
 /* The body for `call` out of all parts. False: no memory. */
-bool answer_make(const struct management *management, const struct management_call *call,
+bool answer_make(struct management *management, const struct management_call *call,
 		 const struct part *parts, struct json_text *body, size_t *omitted);
 
 #endif

@@ -1,6 +1,7 @@
 /* protocols/management/management.c - the service on one worker, and the listener; see management.h. */
 #include "protocols/management/management.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "protocols/frontends/http.h"
@@ -52,8 +53,24 @@ static void management_start(struct service *service)
 static void management_destroy(struct service *service)
 {
 	struct management *management = management_of(service);
-	idtable_fini(&management->conns);
+	collect_free(management);
 	free(management);
+}
+
+bool management_take(struct management *management, size_t size)
+{
+	_Atomic size_t *held = management->settings->held;
+	size_t max = management->service.hub->limits->exchange_bytes;
+	size_t before = atomic_fetch_add_explicit(held, size, memory_order_relaxed);
+	if (size <= max && before <= max - size)
+		return true;
+	atomic_fetch_sub_explicit(held, size, memory_order_relaxed);
+	return false;
+}
+
+void management_give(struct management *management, size_t size)
+{
+	atomic_fetch_sub_explicit(management->settings->held, size, memory_order_relaxed);
 }
 
 static const struct service_table table = {
@@ -68,7 +85,7 @@ struct service *management_create(struct hub *hub, const struct management_setti
 	management->settings = settings;
 	management->detector.detect = detect;
 	management->started = hub->now;
-	management->conns.seed = (uint32_t)random_next(&hub->random);
+	list_init(&management->waiting);
 	hub_add_service(hub, &management->service);
 	return &management->service;
 }

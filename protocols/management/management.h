@@ -7,7 +7,9 @@
  *         request must carry it (Authorization: Bearer), compared in constant time. DELETE needs a token or
  *         loopback. A foreign Origin gets 403, and so does a foreign Host (DNS rebinding) without a token.
  * Limits: MANAGEMENT_ROWS_MAX rows of one answer (the field X-Rows-Omitted counts the rest); one collection
- *         per connection, MANAGEMENT_WAITING_MAX in all (503); limits.exchange_bytes for all answers.
+ *         at a time, for which MANAGEMENT_WAITING_MAX may wait; limits.exchange_bytes for what workers
+ *         collect and for answers, together, and each worker's budget; beyond that 503, which
+ *         answers_refused counts.
  * Never:  on the public port; a secret in an answer; HTML or JSON made of a name without escaping it.
  */
 #ifndef PROTOCOLS_MANAGEMENT_MANAGEMENT_H
@@ -22,6 +24,7 @@ enum { MANAGEMENT_ROWS_MAX = 10000, MANAGEMENT_WAITING_MAX = 16 };
 struct management_settings {
 	const struct config_stats *config;
 	const struct tls_settings *tls;        /* NULL: plain */
+	_Atomic size_t *held;                  /* by all workers, of limits.exchange_bytes */
 	int64_t wall_offset_ns;                /* wall clock minus the workers' clock, at start */
 	/* Why this process is not ready to serve, in plain words; NULL: it is. On worker 0. */
 	const char *(*unready)(void);

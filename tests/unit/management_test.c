@@ -163,6 +163,8 @@ static struct {
 	struct config_stats config;
 	struct management_settings settings;
 	struct hub hubs[WORKERS];
+	_Atomic size_t held;
+	size_t held_most;
 	struct session *conn;
 	const char *unready;
 	struct http_exchange answer;             /* the last one */
@@ -214,7 +216,8 @@ static int begin(void **state)
 	world.limits = LIMITS_DEFAULT;
 	assert_true(address_parse(&world.config.listen_addr, "127.0.0.1:9090"));
 	world.settings = (struct management_settings){
-	    .config = &world.config, .wall_offset_ns = 1700000000ll * SECOND, .unready = is_unready};
+	    .config = &world.config, .held = &world.held,
+	    .wall_offset_ns = 1700000000ll * SECOND, .unready = is_unready};
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		struct hub *hub = &world.hubs[i];
 		hub_init(hub, i, WORKERS, &world.limits, (struct instant){5ll * SECOND});
@@ -238,6 +241,8 @@ static void settle(void)
 				next = mail->next;
 				mail->next = NULL;
 				mail->deliver(&world.hubs[mail->to], mail);
+				if (world.held > world.held_most)
+					world.held_most = world.held;
 				busy = true;
 			}
 		}
@@ -253,11 +258,11 @@ static int end(void **state)
 		struct hub *hub = &world.hubs[i];
 		while (!list_is_empty(&hub->sessions))
 			session_over(OWNER(hub->sessions.next, struct session, hub_link));
-		assert_int_equal(management_of(hub->services[1])->held, 0);
 		hub->services[1]->table->destroy(hub->services[1]);
 		assert_int_equal(hub->budget.used, 0);
 		hub_fini(hub);
 	}
+	assert_int_equal(world.held, 0);
 	return 0;
 }
 
@@ -530,7 +535,7 @@ static void rows_have_a_limit_and_the_rest_is_counted(void **state)
 	assert_non_null(strstr(event.exchange->fields, "X-Rows-Omitted: 5\r\n"));
 	const uint8_t *last = event.exchange->body.at + event.exchange->body.size - 4;
 	assert_memory_equal(last, "}\n]\n", 4);
-	assert_true(management_of(world.hubs[0].services[1])->held >= event.exchange->body.size);
+	assert_true(world.held >= event.exchange->body.size);
 	role_management.said(world.conn, EVENT_RESPONSE);
 	ask("GET", "/", 200);
 	assert_non_null(strstr(world.body, "<b>10005</b><span>links"));
@@ -560,6 +565,58 @@ static void memory_has_a_limit(void **state)
 	tellers[1].count = 1;
 	ask("GET", "/stats", 503);
 	world.hubs[0].budget.max = max;
+	ask("GET", "/stats", 200);
+}
+
+/* Also a worker that is asked does not collect more than it has. */
+static void worker_that_is_asked_has_a_limit(void **state)
+{
+	struct budget *budget = &world.hubs[1].budget;
+	size_t max = budget->max;
+	tellers[1].rows[0] = held_here("web", 80, 0);
+	tellers[1].count = 1;
+	tellers[1].times = 6000;
+	budget->peak = 0;
+	budget->max = 1000 * sizeof(struct published_row);
+	ask("GET", "/stats", 503);
+	assert_non_null(strstr(world.body, "limits.exchange_bytes"));
+	assert_non_null(strstr(world.answer.fields, "Retry-After: 1\r\n"));
+	assert_int_equal(world.hubs[0].counters[COUNTER_answers_refused], 1);
+	assert_true(budget->peak >= 512 * sizeof(struct published_row) && budget->peak <= budget->max);
+	assert_int_equal(budget->used, 0);
+	tellers[1].times = 100;
+	ask("GET", "/stats", 200);
+	budget->max = max;
+}
+
+static void askers_share_what_there_is(void **state)
+{
+	enum { SHARE = 32 << 20 };
+	struct session *conns[MANAGEMENT_WAITING_MAX];
+	struct http_exchange exchange = {.method = slice_of("GET"), .path = slice_of("/stats")};
+	struct event event = {.kind = EVENT_REQUEST, .exchange = &exchange};
+	size_t refused = 0;
+	world.limits.exchange_bytes = SHARE;
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		tellers[i].rows[0] = held_here("web", 80, 0);
+		tellers[i].count = 1;
+		tellers[i].times = 6000;
+	}
+	for (size_t i = 0; i < COUNT_OF(conns); i++) {
+		conns[i] = conn_create();
+		role_management.event(conns[i], &event);
+	}
+	settle();
+	for (size_t i = 0; i < COUNT_OF(conns); i++) {
+		struct event said = {.kind = EVENT_RESPONSE};
+		role_management.fill(conns[i], &said);
+		refused += said.exchange->status == 503;
+		session_over(conns[i]);
+	}
+	assert_in_range(refused, 1, COUNT_OF(conns) - 1);
+	assert_in_range(world.held_most, SHARE / 4, SHARE);
+	assert_int_equal(world.hubs[0].counters[COUNTER_answers_refused], refused);
+	tellers[0].times = tellers[1].times = tellers[2].times = 500; /* and they can be asked again */
 	ask("GET", "/stats", 200);
 }
 
@@ -622,6 +679,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(links_are_closed_on_their_worker, begin, end),
 		cmocka_unit_test_setup_teardown(rows_have_a_limit_and_the_rest_is_counted, begin, end),
 		cmocka_unit_test_setup_teardown(memory_has_a_limit, begin, end),
+		cmocka_unit_test_setup_teardown(worker_that_is_asked_has_a_limit, begin, end),
+		cmocka_unit_test_setup_teardown(askers_share_what_there_is, begin, end),
 		cmocka_unit_test_setup_teardown(many_at_once_are_refused, begin, end),
 		cmocka_unit_test_setup_teardown(one_that_has_gone_costs_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(readiness, begin, end),

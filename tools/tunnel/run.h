@@ -35,6 +35,7 @@ struct run {
 	struct gateway_settings gateway;
 	struct linksocks_server_settings linksocks;
 	struct management_settings management;
+	_Atomic size_t stats_held;       /* bytes of its answers */
 	struct gateway_detector own_detector;
 	/* By index of config->clients, of which each has one protocol. */
 	struct client_settings clients[RUN_CLIENTS_MAX];

@@ -97,8 +97,10 @@ static void management_settings_fill(struct run *run)
 					       .certificate = config->certificate_pem,
 					       .key = secret_slice(&config->key_pem),
 					       .alpn = {"http/1.1"}};
+	run->stats_held = 0;
 	run->management = (struct management_settings){
 	    .config = config,
+	    .held = &run->stats_held,
 	    .tls = config->certificate_pem.size ? &run->stats_tls : NULL,
 	    .wall_offset_ns = run_clock_ns(CLOCK_REALTIME) - run_clock_ns(CLOCK_BOOTTIME),
 	    .unready = run_unready,
