@@ -16,6 +16,15 @@ static const struct port *favourite_port(void)
 	return port;
 }
 
+/* What a user names his target to, if there is any; else any port. */
+static const struct port *forwarder_port(void)
+{
+	const struct port *port = NULL;
+	for (int tries = 0; tries < 64 && !(port && (port->http || port->socks)); tries++)
+		port = &world.ports[sim_below(world.port_count)];
+	return port;
+}
+
 /* Users come one by one, or all at once and most of them to the same port. When, so that something may happen
  * just then. */
 static int64_t users_come(void)
@@ -31,6 +40,8 @@ static int64_t users_come(void)
 		const struct port *port = &world.ports[sim_below(world.port_count)];
 		if (knobs->crowd && sim_below(4))
 			port = favourite;
+		if (knobs->exchanges && sim_below(4))
+			port = forwarder_port();
 		world_talk(port, knobs->rude, begin_ns + (int64_t)sim_below((uint64_t)width_ns));
 	}
 	return begin_ns + (int64_t)sim_below((uint64_t)width_ns) + (int64_t)sim_below(CROWD_STAYS_NS);

@@ -259,6 +259,23 @@ static void worker_sleeps(void *unused)
 		sim.now_ns + (int64_t)sim_log_uniform(1000000, 2000000000);
 }
 
+/* Whole programs do not get the machine: then much is due at once, timers and sockets. Where all must come
+ * through it is less than any deadline. */
+static void programs_sleep(void *unused)
+{
+	uint64_t max_ns = (uint64_t)(world.knobs.strict ? DURATION_S(4) : DURATION_S(25)).ns;
+	uint64_t in = 1 + sim_below(3);
+	if (world.over)
+		return;
+	tally(TALLY_programs_paused);
+	for (uint32_t i = 0; i < world.node_count; i++) {
+		int64_t until_ns = sim.now_ns + (int64_t)sim_log_uniform(1000000, max_ns);
+		bool sleeps = sim_below(in) == 0;
+		for (uint32_t k = 0; sleeps && k < world.nodes[i].worker_count; k++)
+			world.nodes[i].paused_until_ns[k] = until_ns;
+	}
+}
+
 /* Some of the gateway's workers while a crowd comes: what the others have for them piles up. */
 static void gateway_sleeps(void *unused)
 {
@@ -377,6 +394,7 @@ static void plan_all(void)
 	strikes(path_breaks, NULL, 4);
 	strikes(path_half_dies, NULL, 5);
 	strikes(worker_sleeps, NULL, 3);
+	strikes(programs_sleep, NULL, 3);
 	strikes(network_changes, NULL, 5);
 	if (sim_below(5) == 0)
 		net.faults.breaks = 100 + (uint32_t)sim_below(600);
@@ -393,8 +411,10 @@ void faults_plan(int64_t busy_ns)
 	switch (sim.scenario) {
 	case SCENARIO_CALM:
 	case SCENARIO_SERVICE:
+	case SCENARIO_EXCHANGES:
 		strikes(stranger_comes, NULL, 3);
 		strikes(worker_sleeps, NULL, 2);
+		strikes(programs_sleep, NULL, 2);
 		break;
 	case SCENARIO_DRAIN:
 		sim_at(soon_ns(world.knobs.span_ns), drain_node, sim_below(2) ? &world.nodes[0] : NULL);

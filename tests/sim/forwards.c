@@ -3,9 +3,10 @@
 
 #include "tests/sim/world.h"
 
-enum { CLIENT = 1, SERVICE_PORT = 7901 };
+enum { CLIENT = 1, SERVICE_PORT = 7901, WAYS = FORWARDERS_COUNT / 2 };
 
-static const char *const names[FORWARDERS_COUNT] = {"plain", "direct", "asked"};
+static const char *const names[FORWARDERS_COUNT] = {"plain", "direct",	"asked",
+						    "http",  "http-direct", "http-asked"};
 
 static void routing_fill(struct config_forwarder *forwarder, struct cidr *range, bool direct)
 {
@@ -28,13 +29,14 @@ void forwards_build(void)
 		struct config_forwarder *forwarder = &forwards->forwarders[i];
 		*forwarder = (struct config_forwarder){
 			.name = names[i],
-			.type = FORWARDER_SOCKS5,
+			.type = i < WAYS ? FORWARDER_SOCKS5 : FORWARDER_HTTP,
 			.bind = net_address(node->host->index, (uint16_t)(FORWARDER_PORT + i))};
-		if (i > 0)
-			routing_fill(forwarder, &forwards->range, i == 1);
+		if (i % WAYS)
+			routing_fill(forwarder, &forwards->range, i % WAYS == 1);
 		struct port *port = port_add(HOST_USERS, forwarder->bind, 0, CLIENT, service);
-		port->socks = true;
-		port->by_name = i > 0;
+		port->socks = i < WAYS;
+		port->http = !port->socks;
+		port->by_name = i % WAYS;
 		port->target = service->address;
 	}
 	node->client_config.forwarders = forwards->forwarders;

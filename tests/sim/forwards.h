@@ -1,14 +1,15 @@
-/* tests/sim/forwards.h - forwarders in the world: one client has three, which lead to one remote service.
+/* tests/sim/forwards.h - forwarders in the world: one client has six, which lead to one remote service.
  *
  * Owner: world.c. Ways: an address that the gateway dials; a name that the client looks up and dials itself;
- * a name that it looks up, and that the gateway looks up again and dials. Users speak SOCKS5 (socks.h).
+ * a name that it looks up, and that the gateway looks up again and dials. Each by SOCKS5 (socks.h) and by
+ * HTTP, with CONNECT or a whole URL (words.h).
  */
 #ifndef TESTS_SIM_FORWARDS_H
 #define TESTS_SIM_FORWARDS_H
 
 #include "core/config.h"
 
-enum { FORWARDERS_COUNT = 3, FORWARDER_PORT = 27000 };
+enum { FORWARDERS_COUNT = 6, FORWARDER_PORT = 27000 };
 
 /* What a node has of it. */
 struct forwards {

@@ -397,6 +397,9 @@ void net_cut(struct net_socket *socket, bool cut)
 			sim_after(DURATION_S(20 + sim_below(80)), path_noticed, sides[i]);
 		else
 			net_pipe_arrive(sides[i]);
+		/* the other end has given up meanwhile: what is said to it now is answered with a reset */
+		if (!cut && sides[i]->state == NET_OPEN && sides[i]->other && sides[i]->other->gone)
+			net_pipe_reset(sides[i], -ECONNRESET);
 		if (!cut && sides[i]->wants_room && sides[i]->state == NET_OPEN) {
 			sides[i]->wants_room = false;
 			changed(sides[i]);

@@ -6,7 +6,6 @@
 
 #include "tests/lib/pattern.h"
 #include "tests/sim/peer_inside.h"
-#include "tests/sim/socks.h"
 
 enum { READ_MAX = 65536, RETRY_MS = 700 };
 
@@ -121,15 +120,18 @@ void origin_accepts(struct net_socket *listener) { listener->changed = origin_ar
 
 /* ---- reading ---- */
 
+static bool is_answered(const struct peer *peer) { return peer->answer.done == peer->answer.size; }
+
 /* A proxy's; a no is as good as a reset. */
 static size_t hear_answer(struct peer *peer, const uint8_t *bytes, size_t size)
 {
-	struct talk *talk = peer->talk;
-	size_t taken = size_min(size, (size_t)(talk->answer_size - talk->answered));
-	memcpy(talk->answer + talk->answered, bytes, taken);
-	talk->answered = (uint8_t)(talk->answered + taken);
-	if (talk->answered < talk->answer_size || socks_agrees(talk->answer))
+	struct words *answer = &peer->answer;
+	size_t taken = size_min(size, (size_t)(answer->size - answer->done));
+	memcpy(answer->bytes + answer->done, bytes, taken);
+	answer->done = (uint16_t)(answer->done + taken);
+	if (answer->done < answer->size || peer->talk->agrees(answer->bytes))
 		return taken;
+	talk_refused(peer->talk);
 	peer->refused = peer->saw_reset = true;
 	return size;
 }
@@ -139,11 +141,14 @@ static void heard(struct peer *peer, const uint8_t *bytes, size_t size)
 	struct talk *talk = peer->talk;
 	char why[160];
 	size_t skip = 0;
-	if (peer->is_user && talk->answered < talk->answer_size) {
-		size_t taken = hear_answer(peer, bytes, size);
-		bytes += taken;
-		size -= taken;
-	}
+	size_t before = !peer->is_user	    ? prelude_hear(peer, bytes, size)
+			: is_answered(peer) ? 0
+					    : hear_answer(peer, bytes, size);
+	bytes += before;
+	size -= before;
+	talk = peer->talk;
+	if (peer->is_user && talk->mute)
+		return;                          /* why there is no answer */
 	if (!peer->is_user && peer->received < TALK_HEADER) {
 		skip = size_min(size, TALK_HEADER - peer->received);
 		memcpy(peer->header + peer->received, bytes, skip);
@@ -182,7 +187,9 @@ static bool read_some(struct peer *peer)
 		}
 		return !peer->read_pause_ns;
 	}
-	bool unanswered = peer->is_user && peer->talk->answered < peer->talk->answer_size;
+	bool unanswered = peer->is_user && !is_answered(peer);
+	if (unanswered && size == 0 && socket->in.end_ready && !socket->other->dead)
+		talk_unanswered(peer->talk);
 	if (size < 0 || !socket->in.end_ready || unanswered) {
 		peer->saw_reset = true;
 		return false;
@@ -194,6 +201,11 @@ static bool read_some(struct peer *peer)
 }
 
 /* ---- writing ---- */
+
+static bool has_sent(const struct peer *peer)
+{
+	return peer->sent == peer->total && peer->front.done == peer->front.size;
+}
 
 static size_t next_bytes(struct peer *peer, uint8_t *bytes, size_t size)
 {
@@ -213,30 +225,30 @@ static size_t next_bytes(struct peer *peer, uint8_t *bytes, size_t size)
 /* True: it has been said. */
 static bool greet(struct peer *peer)
 {
-	struct talk *talk = peer->talk;
-	if (!peer->is_user || talk->greeted == talk->greeting_size)
+	struct words *front = &peer->front;
+	if (front->done == front->size)
 		return true;
-	long written = net_write(peer->socket, talk->greeting + talk->greeted,
-				 (size_t)(talk->greeting_size - talk->greeted));
+	long written = net_write(peer->socket, front->bytes + front->done,
+				 size_min(front->size - front->done, peer->write_max));
 	if (written < 0 && written != -EAGAIN)
 		peer->write_failed = true;
 	if (written > 0)
-		talk->greeted = (uint8_t)(talk->greeted + written);
+		front->done = (uint16_t)(front->done + written);
 	if (written > 0)
 		wake(peer);
-	return talk->greeted == talk->greeting_size;
+	return front->done == front->size;
 }
 
 static bool write_some(struct peer *peer)
 {
 	static uint8_t bytes[READ_MAX];
-	if (peer->sent == peer->total || peer->write_failed || peer->said_end)
+	if (has_sent(peer) || peer->write_failed || peer->said_end)
 		return false;
 	if (peer->write_at_ns > sim.now_ns) {
 		sim_at(peer->write_at_ns, peer_wake, peer);
 		return false;
 	}
-	if (!greet(peer))
+	if (!greet(peer) || peer->sent == peer->total)
 		return false;
 	size_t size = next_bytes(peer, bytes, peer->write_max);
 	long written = net_write(peer->socket, bytes, size);
@@ -260,7 +272,6 @@ static bool is_over(const struct peer *peer)
 {
 	return peer->saw_reset || (peer->saw_end && peer->write_failed);
 }
-static bool has_sent(const struct peer *peer) { return peer->sent == peer->total; }
 
 static void user_step(struct peer *peer)
 {

@@ -12,6 +12,7 @@
 #define TESTS_SIM_PEER_H
 
 #include "tests/sim/net.h"
+#include "tests/sim/words.h"
 
 enum { TALK_HEADER = 24, TALKS_MAX = 1024 };
 
@@ -53,6 +54,7 @@ struct peer {
 	size_t read_max, write_max;
 	int64_t read_pause_ns, write_pause_ns, read_at_ns, write_at_ns;
 	int64_t retry_until_ns;          /* a refused connect is tried again */
+	struct words front, answer;      /* said first; must come first */
 };
 
 struct talk {
@@ -63,9 +65,9 @@ struct talk {
 	struct net_host *host;           /* the user's */
 	struct address address;
 	bool stock;                      /* one of the links has no half-close, and RST means close there */
-	uint8_t greeting[32], greeting_size;   /* said first, to whoever accepts */
-	uint8_t greeted;
-	uint8_t answer[16], answer_size, answered; /* what must come back before anything else */
+	bool (*agrees)(const uint8_t *answer); /* is the user's `answer` a yes? */
+	bool asks;                       /* a request of HTTP with a whole URL */
+	bool mute;                       /* its origin closes without an answer, and the user hears 502 */
 	bool strict;                     /* nothing happened that excuses a failure */
 	bool must_fail;                  /* nobody can answer it */
 	struct peer user, *origin;
@@ -78,6 +80,7 @@ struct peers {
 	bool awake;                      /* the dead are to leave */
 	bool strict;                     /* new talks are */
 	uint64_t size_max;
+	int64_t late_ns;                 /* so long at most an origin takes to answer */
 	uint64_t checked_bytes, clean_talks, broken_talks, refused_talks;
 };
 

@@ -8,6 +8,10 @@
 struct talk *talk_meet(struct peer *origin);
 /* It saw a clean end: is that the truth? */
 void talk_ended(struct peer *peer);
+/* A user was told no. */
+void talk_refused(const struct talk *talk);
+/* A user saw a clean end before it had been answered. */
+void talk_unanswered(const struct talk *talk);
 void peer_begin(void *object);
 void peer_done(struct peer *peer);
 

@@ -6,7 +6,7 @@
 
 #include "tests/sim/tally.h"
 
-enum { HOST_NOBODY = 10, QUESTIONS_MAX = 256, LATE_MS = 40, SLOW_MS = 12000 };
+enum { HOST_NOBODY = 10, QUESTIONS_MAX = 2048, LATE_MS = 40, SLOW_MS = 12000 };
 
 struct question {
 	struct process *process;

@@ -412,6 +412,10 @@ static int sim_run(struct ring *ring, struct instant deadline)
 	*ring->now = sim_now();
 	unstall(state);
 	int count = finish_all(state) + try_ready(state);
+	while (!list_is_empty(&state->ready) && sim_chance(ring_sim_faults.eager)) {
+		tally(TALLY_ops_early);
+		count += try_ready(state);
+	}
 	retry_stalled(state);
 	state->running = false;
 	return count;

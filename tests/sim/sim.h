@@ -22,6 +22,7 @@ enum sim_scenario {
 	SCENARIO_SERVICE,    /* a local service that is down for a while: three tries */
 	SCENARIO_DRAIN,      /* the gateway drains with channels running */
 	SCENARIO_STOP,       /* everything is stopped at a random point */
+	SCENARIO_EXCHANGES,  /* many short talks, most of them by forwarders; programs that sleep */
 	SCENARIO_COUNT,
 };
 

@@ -12,11 +12,17 @@ enum { ANSWER_SIZE = 12, IPV4 = 1, NAME = 3 };
 
 /* ---- users ---- */
 
+static bool agrees(const uint8_t *answer)
+{
+	return answer[0] == 5 && answer[1] == 0 && answer[2] == 5 && answer[3] == 0;
+}
+
 /* Greeting and request at once, as many clients do. */
 void socks_greet(struct talk *talk, struct address target, bool by_name)
 {
 	static const uint8_t begin[] = {5, 1, 0, 5, 1, 0};
-	uint8_t *at = talk->greeting;
+	struct words *front = &talk->user.front;
+	uint8_t *at = front->bytes;
 	char name[NAME_SIZE];
 	memcpy(at, begin, sizeof begin);
 	at += sizeof begin;
@@ -31,15 +37,9 @@ void socks_greet(struct talk *talk, struct address target, bool by_name)
 		at += 4;
 	}
 	put16(at, target.port);
-	talk->greeting_size = (uint8_t)(at + 2 - talk->greeting);
-	talk->answer_size = ANSWER_SIZE;
-	check(talk->greeting_size <= sizeof talk->greeting);
-	_Static_assert(ANSWER_SIZE <= sizeof talk->answer, "fits");
-}
-
-bool socks_agrees(const uint8_t *answer)
-{
-	return answer[0] == 5 && answer[1] == 0 && answer[2] == 5 && answer[3] == 0;
+	front->size = (uint16_t)(at + 2 - front->bytes);
+	talk->user.answer.size = ANSWER_SIZE;
+	talk->agrees = agrees;
 }
 
 /* ---- the server ---- */

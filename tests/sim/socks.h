@@ -45,10 +45,8 @@ void socks_populate(struct node *node, struct hub *hub);
 void socks_start(struct node *node);
 void socks_finish(struct node *node);
 void socks_free(struct node *node);
-/* What a user says first to reach that target, as an address or by its host's name, and how long the answers
- * are. */
+/* What a user says first to reach that target, as an address or by its host's name, and what must come back.
+ */
 void socks_greet(struct talk *talk, struct address target, bool by_name);
-/* All answers have come: do they say yes? */
-bool socks_agrees(const uint8_t *answer);
 
 #endif

@@ -116,6 +116,7 @@ struct talk *talk_meet(struct peer *origin)
 	origin->total = talk->down;
 	origin->leave_after = sim_below(TALK_HEADER + talk->up + talk->down + 1);
 	draw_pace(origin);
+	origin->write_at_ns = sim.now_ns + (int64_t)sim_below((uint64_t)peers.late_ns);
 	sim_trace("origin %u: up %u down %u", id, (unsigned)talk->up, (unsigned)talk->down);
 	return talk;
 }
@@ -156,9 +157,15 @@ void talk_ended(struct peer *peer)
 		return;
 	}
 	const struct peer *far = peer->is_user ? talk->origin : &talk->user;
+	if (talk->asks && !peer->is_user && !talk->stock && peer->received != TALK_HEADER + talk->up)
+		sim_fail("origin %u saw a clean end in a body", talk->id);
+	if (talk->asks && !peer->is_user && peer->said_end)
+		return;                      /* the answer is over too: the proxy does not wait for ever */
 	/* without half-close and without a reset that is told from a close, less can be promised */
 	if (talk->stock && (peer->said_end || !talk->strict || !is_plain(talk)))
 		return;
+	if (!far && talk->mute)
+		return;                      /* a 502 of another cause */
 	if (!far)
 		sim_fail("user %u saw a clean end, and there was no origin", talk->id);
 	if (!far->said_end)
@@ -169,6 +176,23 @@ void talk_ended(struct peer *peer)
 	if (peer->received != far->sent)
 		sim_fail("%s %u saw a clean end after %llu of %llu bytes: truncated", side_name(peer),
 			 talk->id, (unsigned long long)peer->received, (unsigned long long)far->sent);
+}
+
+/* Once an origin has been asked, there is its answer or a reset, or nothing is what it said. */
+void talk_refused(const struct talk *talk)
+{
+	const struct peer *origin = talk->origin;
+	bool silent = origin && origin->said_end && !origin->front.done && talk->asks;
+	if (origin && !silent && !talk->stock)
+		sim_fail("user %u was refused (%.12s), and its origin has heard it (it sent %llu)", talk->id,
+			 talk->user.answer.bytes, (unsigned long long)origin->sent);
+}
+
+void talk_unanswered(const struct talk *talk)
+{
+	if (talk->origin && !talk->stock)
+		sim_fail("user %u saw a clean end and no answer, and its origin has heard it (it sent %llu)",
+			 talk->id, (unsigned long long)talk->origin->sent);
 }
 
 static void talk_check(const struct talk *talk)

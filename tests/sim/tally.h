@@ -13,6 +13,7 @@
 #define TALLIES_OF_WORLD(X)                                                                                  \
 	X(pieces_cut)	    /* reads and writes that took less than was asked */                             \
 	X(ops_late)	    /* could go on and waited for a later turn */                                    \
+	X(ops_early)	    /* submitted and tried in the same turn */                                       \
 	X(cancels_late)	    /* not heard at once */                                                          \
 	X(multishots_ended) /* with a result, without a reason */                                            \
 	X(receives_starved) /* ENOBUFS */                                                                    \
@@ -27,8 +28,9 @@
 	X(connects_emfile) X(ports_in_use) X(connects_refused) X(connects_lost) X(connects_unreachable)      \
 	    X(allocations_failed) X(names_unknown) X(names_late) X(resets) X(resets_overtaking) X(paths_cut) \
 		X(paths_half_dead) X(paths_timed_out) X(clients_killed) X(clients_vanished)                  \
-		    X(gateways_killed) X(nodes_stopped) X(nodes_drained) X(workers_paused) X(clocks_jumped)  \
-			X(networks_changed) X(services_down) X(strangers)
+		    X(gateways_killed) X(nodes_stopped) X(nodes_drained) X(workers_paused)               \
+		    X(programs_paused) X(clocks_jumped) X(networks_changed) X(services_down)             \
+		    X(strangers)
 
 /* What the program does, seen from outside: by its log, its state, its peers. */
 #define TALLIES_OF_PROGRAM(X)                                                                                \
@@ -45,6 +47,8 @@
 	    X(links_over_wss) X(links_over_http2) X(links_of_old) /* TLS Tunnel's, by a client */ \
 	    X(links_of_oldest)		    /* that is 1.0 */                                       \
 	    X(socks_over_tls)		    /* a client of LinkSocks is up at the gateway's port */ \
+	    X(proxy_headers_read)	    /* by an origin */                                      \
+	    X(answers_missing)		    /* an origin of HTTP closes without one */              \
 	    X(early_ends) /* a target ended before it had heard everything, and all came through */
 
 /* Counters of the program that must move. */

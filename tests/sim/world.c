@@ -62,6 +62,8 @@ static void limits_draw(struct limits *limits)
 	limits->udp_idle = DURATION_S(5 + sim_below(50));
 	if (sim_below(3) == 0)
 		limits->http2_window = (uint32_t)sim_log_uniform(1024, 1 << 20);
+	if (world.knobs.exchanges)
+		limits->connections_per_source = NET_FDS_MAX;
 	if (sim.scenario != SCENARIO_LIMITS)
 		return;
 	limits->channels_per_session = 1 + (uint32_t)sim_below(sim_below(2) ? 12 : 200);
@@ -129,6 +131,7 @@ static void proxy_build(struct node *node, uint32_t index, uint32_t at)
 				       .type = "tcp",
 				       .publish_addr = sim_below(2) ? "0.0.0.0" : "10.0.1.1",
 				       .publish_port = (uint16_t)(shared ? 21000 : 20000 + 10 * index + at)};
+	proxy->proxy_protocol = sim_below(4) ? PROXY_HEADER_OFF : (enum config_proxy_header)sim_below(3);
 	proxy->local = (struct config_endpoint){remote ? "host9.example" : "127.0.0.1", local_port};
 	struct net_host *host = remote ? &net.hosts[HOST_REMOTE] : node->host;
 	struct local_service *service = service_create(host, net_address(host->index, local_port));
@@ -246,7 +249,7 @@ static void knobs_draw(struct knobs *knobs)
 	*knobs =
 	    (struct knobs){.tls = sim.scenario == SCENARIO_TLS, .contest = sim.scenario == SCENARIO_CONTEST};
 	knobs->strict = sim.scenario == SCENARIO_CALM || sim.scenario == SCENARIO_DRAIN ||
-			sim.scenario == SCENARIO_SERVICE;
+			sim.scenario == SCENARIO_SERVICE || sim.scenario == SCENARIO_EXCHANGES;
 	knobs->stock =
 	    sim_below(6) == 0 && sim.scenario != SCENARIO_CONTEST && sim.scenario != SCENARIO_DRAIN;
 	knobs->rude = sim.scenario != SCENARIO_DRAIN && sim.scenario != SCENARIO_SERVICE && sim_below(3);
@@ -255,14 +258,23 @@ static void knobs_draw(struct knobs *knobs)
 	knobs->socks_public = knobs->socks && sim_below(2);
 	knobs->tls = knobs->tls || knobs->socks_public;
 	knobs->forwards = sim_below(3) == 0 && sim.scenario != SCENARIO_SERVICE;
+	knobs->exchanges = sim.scenario == SCENARIO_EXCHANGES;
+	knobs->forwards = knobs->forwards || knobs->exchanges;
 	knobs->crowd = sim_below(sim.scenario == SCENARIO_STOP || limits ? 2 : 4) == 0;
 	bool many = limits || knobs->crowd;
 	knobs->users =
 	    many ? 40 + (uint32_t)sim_below(knobs->crowd ? 200 : 120) : 2 + (uint32_t)sim_below(30);
 	knobs->span_ns = DURATION_S(5 + sim_below(sim_below(5) ? 55 : 300)).ns;
+	if (knobs->exchanges) {
+		knobs->users = 100 + (uint32_t)sim_below(300);
+		knobs->span_ns = DURATION_S(2 + sim_below(20)).ns;
+	}
 	knobs->pause = sim_below(2) ? (uint32_t)sim_below(100) : 0;
 	knobs->pause_ns = DURATION_MS(1 + sim_below(50)).ns;
 	peers.size_max = sim_log_uniform(256, sim_below(8) ? 65536 : 1 << 20);
+	if (knobs->exchanges)
+		peers.size_max = sim_log_uniform(1, 4096);
+	peers.late_ns = sim_below(3) ? 0 : (int64_t)sim_log_uniform(1000000, 5000000000);
 	peers.strict = knobs->strict;
 	net.faults = (struct net_faults){.kernel_notices = sim_below(2),
 					 .latency_ns = (int64_t)sim_log_uniform(1000, 100000000),
@@ -276,6 +288,7 @@ static void knobs_draw(struct knobs *knobs)
 	ring_sim_faults = (struct ring_sim_faults){.late = sim_below(2) ? (uint32_t)sim_below(300) : 0,
 						   .lost_race = (uint32_t)sim_below(500),
 						   .ends = sim_below(2) ? (uint32_t)sim_below(100) : 0};
+	ring_sim_faults.eager = sim_below(2) ? (uint32_t)sim_below(900) : 0;
 	ring_sim_faults.fails = sim_below(2) ? (uint32_t)sim_below(8) : 0;
 	knobs->associations = sim_below(3) == 0;
 	net.faults.datagrams_lost = sim_below(2) ? (uint32_t)sim_below(200) : 0;
@@ -357,11 +370,13 @@ struct talk *world_talk(const struct port *port, bool rude, int64_t at_ns)
 	if (port->socks)
 		socks_greet(talk, port->target, port->by_name);
 	if (port->greets) {
-		talk->greeting[0] = (uint8_t)sim_below(sizeof talk->greeting);
-		talk->greeting_size = (uint8_t)(1 + talk->greeting[0]);
+		talk->user.front.bytes[0] = (uint8_t)sim_below(32);
+		talk->user.front.size = (uint16_t)(1 + talk->user.front.bytes[0]);
 	}
 	if (talk->stock && talk->origin_kind == ORIGIN_ANSWERS)
 		talk->origin_kind = sim_below(4) ? ORIGIN_POLITE : ORIGIN_ANSWERS;
+	if (port->http)
+		(sim_below(3) ? http_ask : http_tunnel)(talk, port->target, port->by_name);
 	return talk;
 }
 

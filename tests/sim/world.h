@@ -41,6 +41,7 @@ struct port {
 	struct local_service *service;
 	bool greets;
 	bool socks;                  /* its users name their target: `target` */
+	bool http;                   /* the same, by HTTP */
 	bool by_name;                /* and name it by its host's name */
 	struct address target;
 };
@@ -52,6 +53,7 @@ struct knobs {
 	bool socks;                  /* LinkSocks is there as well: socks.h */
 	bool socks_public;           /* its links come to the gateway's port, which is under TLS then */
 	bool forwards;               /* a client has forwarders: forwards.h */
+	bool exchanges;              /* most users come to forwarders, and say little */
 	bool crowd;                  /* all users come at once */
 	bool associations;           /* some send datagrams: associations.h */
 	uint32_t users;
