@@ -71,11 +71,12 @@ class World:
         client = self.client(gateway, proxies=[tunnel.proxy("web", port, service.port)], **options).ready()
         return gateway, client, port, service
 
-    def visited(self):
+    def visited(self, **options):
         """The same and a second client that visits: owner's parts and the visitor's port."""
-        gateway, client, port, service = self.published()
+        gateway, client, port, service = self.published(**options)
         bind = tunnel.free_port()
-        visiting = self.client(gateway, name="visiting", visitors=[tunnel.visitor("web", port, bind)]).ready()
+        visitors = [tunnel.visitor("web", port, bind)]
+        visiting = self.client(gateway, name="visiting", visitors=visitors, **options).ready()
         return gateway, client, visiting, bind, service
 
     def close(self):
