@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import tunnel  # noqa: E402
+from acceptor import left_behind  # noqa: E402
 from certificate import Certificate  # noqa: E402
 from traffic import Service  # noqa: E402
 
@@ -36,6 +37,13 @@ def engine(request):
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     return Certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """A thread that a test leaves behind would take from the tests that follow: acceptor.py tells how."""
+    yield
+    tunnel.until(lambda: not left_behind(), lambda: "\n".join(left_behind()))
 
 
 class World:

@@ -4,6 +4,8 @@ import socket
 import struct
 import threading
 
+from acceptor import Acceptor
+
 
 class Cutter:
     """Stands before a gateway. `plan` has one (direction, bytes, how) for each connection.
@@ -13,32 +15,24 @@ class Cutter:
 
     def __init__(self, port, plan=()):
         self.port_behind, self.plan = port, list(plan)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
         self.cuts, self.connections = 0, 0
         self._open = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        acceptor = Acceptor(self._take)
+        self.port, self.close = acceptor.port, acceptor.close
+        self.address = f"127.0.0.1:{self.port}"
 
-    def _accept(self):
-        while True:
-            try:
-                front, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                back = socket.create_connection(("127.0.0.1", self.port_behind), 5)
-            except OSError:
-                front.close()
-                continue
-            self.connections += 1
-            self._open = [front, back]
-            cut = self.plan.pop(0) if self.plan else (None, 0, None)
-            for name, source, sink in (("up", front, back), ("down", back, front)):
-                limit = cut[1] if cut[0] == name else None
-                threading.Thread(
-                    target=self._forward, args=(source, sink, limit, cut[2]), daemon=True
-                ).start()
+    def _take(self, front):
+        try:
+            back = socket.create_connection(("127.0.0.1", self.port_behind), 5)
+        except OSError:
+            front.close()
+            return
+        self.connections += 1
+        self._open = [front, back]
+        cut = self.plan.pop(0) if self.plan else (None, 0, None)
+        for name, source, sink in (("up", front, back), ("down", back, front)):
+            limit = cut[1] if cut[0] == name else None
+            threading.Thread(target=self._forward, args=(source, sink, limit, cut[2]), daemon=True).start()
 
     def _forward(self, source, sink, limit, how):
         left = limit
@@ -73,6 +67,3 @@ class Cutter:
     def cut_now(self, how="reset"):
         """Ends the newest connection."""
         self._cut(*self._open, how)
-
-    def close(self):
-        self.listener.close()

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import tunnel
+from acceptor import hang_up
 from peers import OUT
 
 PEER = pathlib.Path(tunnel.ROOT / "tests" / "peers" / "linksocks" / "peer.py")
@@ -125,16 +126,19 @@ class Echo:
         self.socket.bind((host, 0))
         self.port = self.socket.getsockname()[1]
         self.sources = set()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self):
         while True:
             try:
                 payload, source = self.socket.recvfrom(65536)
+                if source is None:  # it was shut down
+                    return
                 self.sources.add(source)
                 self.socket.sendto(b"echo:" + payload, source)
             except OSError:
                 return
 
     def close(self):
-        self.socket.close()
+        hang_up(self.socket, self._thread)

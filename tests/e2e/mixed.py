@@ -11,6 +11,7 @@ import struct
 import threading
 
 import tunnel
+from acceptor import Acceptor
 from socks5 import Association, connect
 from traffic import abort, end_of, exactly, transfer
 
@@ -25,18 +26,12 @@ class Answers:
     """Echo, digest or reset, by the first byte of a connection."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        acceptor = Acceptor(self._take)
+        self.port, self.close = acceptor.port, acceptor.close
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            sock.settimeout(WAIT)
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+    def _take(self, sock):
+        sock.settimeout(WAIT)
+        threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
         with sock:
@@ -65,9 +60,6 @@ class Answers:
         sock.sendall(b"\xaa" * size)
         sock.recv(1)  # what was sent may arrive; more than that nobody promises
         abort(sock)
-
-    def close(self):
-        self.listener.close()
 
 
 class Someone(threading.Thread):

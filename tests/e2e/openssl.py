@@ -13,6 +13,8 @@ import threading
 
 import pytest
 
+from acceptor import hang_up
+
 WANT_READ, WANT_WRITE, ZERO_RETURN = 2, 3, 6
 CTRL_MODE, CTRL_MAX_VERSION = 33, 124
 MODES = 1 | 2  # partial writes, from a buffer that may move
@@ -194,8 +196,7 @@ class Between:
 
     def close(self):
         self._stopping = True
-        self.listener.close()
-        self._thread.join(10)
+        hang_up(self.listener, self._thread)
         for end in self.ends:
             end.close()
         for one in self.settings:

@@ -1,11 +1,13 @@
 """A proxy on the way to something, HTTP CONNECT or SOCKS5, that knows what it was asked; users of SOCKS5."""
 
 import base64
+import contextlib
 import ipaddress
 import socket
 import struct
 import threading
 
+from acceptor import Acceptor
 from traffic import User, exactly
 
 
@@ -57,21 +59,15 @@ class Proxy:
     def __init__(self, kind, user=None, password=None, deny=False):
         self.kind, self.user, self.password, self.deny = kind, user, password, deny
         self.asked, self.strangers = [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        acceptor = Acceptor(self._take)
+        self.port, self.close = acceptor.port, acceptor.close
 
     def url(self, user=None, password=None):
         login = f"{user}:{password}@" if user is not None else ""
         return f"{self.kind}://{login}127.0.0.1:{self.port}"
 
-    def _serve(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._client, args=(sock,), daemon=True).start()
+    def _take(self, sock):
+        threading.Thread(target=self._client, args=(sock,), daemon=True).start()
 
     def _client(self, sock):
         try:
@@ -149,8 +145,6 @@ class Proxy:
                 sink.sendall(received)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            source.close()
-            sink.close()
-
-    def close(self):
-        self.listener.close()
+            for sock in (source, sink):  # the other thread may wait on them: both go when it is over, too
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)

@@ -1,10 +1,12 @@
 """The PROXY protocol in plain Python: headers made and read, and a proxy that says one before it relays."""
 
+import contextlib
 import ipaddress
 import socket
 import struct
 import threading
 
+from acceptor import Acceptor, hang_up
 from traffic import exactly
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -59,19 +61,17 @@ class Front:
 
     def __init__(self, to_port, header, source="127.0.0.1", piece=None):
         self.to_port, self.header, self.source, self.piece = to_port, header, source, piece
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
+        self.sockets, self.threads = [], []
+        self.acceptor = Acceptor(self._take)
+        self.port = self.acceptor.port
         self.address = f"127.0.0.1:{self.port}"
-        self.sockets = []
-        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+    def _take(self, near):
+        self._start(self._serve, near)
+
+    def _start(self, target, *args):
+        self.threads.append(threading.Thread(target=target, args=args, daemon=True))
+        self.threads[-1].start()
 
     def _serve(self, near):
         try:
@@ -82,7 +82,7 @@ class Front:
         self.sockets += [near, far]
         far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         far.settimeout(None)
-        threading.Thread(target=self._copy, args=(far, near), daemon=True).start()
+        self._start(self._copy, far, near)
         try:
             step = self.piece or len(self.header) or 1
             for at in range(0, len(self.header), step):
@@ -108,9 +108,9 @@ class Front:
                 pass
 
     def close(self):
-        for sock in (self.listener, *self.sockets):
-            try:
+        self.acceptor.close()
+        for sock in self.sockets:
+            with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            sock.close()
+        for sock in self.sockets:
+            hang_up(sock, *self.threads)

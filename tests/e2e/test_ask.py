@@ -4,11 +4,11 @@ import json
 import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 
 import tunnel
+from acceptor import Acceptor
 from certificate import Certificate
 from management import Management
 from test_top import ORIGINAL, ask, originals_answer, serve, told
@@ -134,36 +134,24 @@ class Speaker:
     """A listener that does `speak(sock)` with everyone who comes, over TLS where there is a certificate."""
 
     def __init__(self, world, speak, certificate=None, host="127.0.0.1"):
-        self.listener = socket.create_server((host, 0))
-        self.port, self.speak, self.tls = self.listener.getsockname()[1], speak, None
+        self.speak, self.tls, self.heard = speak, None, []
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(certificate.cert, certificate.key)
+        acceptor = Acceptor(self._take, address=(host, 0))
+        world.closers.append(acceptor.close)
+        self.port = acceptor.port
         self.url = f"http://127.0.0.1:{self.port}"
         if certificate:
             self.url = f"https://127.0.0.1:{self.port}?pin={certificate.pin()}"
-        self.heard = []
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-        world.closers.append(self._close)
 
-    def _run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                with self.tls.wrap_socket(sock, server_side=True) if self.tls else sock as talk:
-                    self.heard.append(talk.recv(4096))
-                    self.speak(talk)
-            except OSError:
-                pass
-
-    def _close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(tunnel.WAIT)
-        self.listener.close()
+    def _take(self, sock):
+        try:
+            with self.tls.wrap_socket(sock, server_side=True) if self.tls else sock as talk:
+                self.heard.append(talk.recv(4096))
+                self.speak(talk)
+        except OSError:
+            pass
 
 
 @pytest.fixture(params=["clear", "tls"])

@@ -13,6 +13,7 @@ import threading
 import pytest
 
 import tunnel
+from acceptor import Acceptor, hang_up
 from management import Management
 from terminal import Terminal
 from traffic import transfer
@@ -59,22 +60,16 @@ class Sink:
     """Accepts and reads nothing until it is told to."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
         self.reads = threading.Event()
         self.socks, self.readers = [], []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.acceptor = Acceptor(self._take)
+        self.port = self.acceptor.port
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.socks.append(sock)
-            reader = threading.Thread(target=self._read, args=(sock,), daemon=True)
-            self.readers.append(reader)
-            reader.start()
+    def _take(self, sock):
+        self.socks.append(sock)
+        reader = threading.Thread(target=self._read, args=(sock,), daemon=True)
+        self.readers.append(reader)
+        reader.start()
 
     def _read(self, sock):
         self.reads.wait()
@@ -86,19 +81,9 @@ class Sink:
 
     def close(self):
         self.reads.set()
-        self.listener.close()
+        self.acceptor.close()
         for sock, reader in zip(self.socks, self.readers):
             hang_up(sock, reader)
-
-
-def hang_up(sock, thread):
-    """Closed only when nobody uses the descriptor any more: its number is another's at once."""
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    thread.join(tunnel.WAIT)
-    sock.close()
 
 
 def pour(world, port):
@@ -119,21 +104,15 @@ def pour(world, port):
 
 def serve(world, answer):
     """A listener that reads one request and answers with these bytes, then closes: its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def run():
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            with sock:
-                request = sock.recv(4096)
-                sock.sendall(answer(request.split()[1].decode()) if request else b"")
+    def take(sock):
+        with sock:
+            request = sock.recv(4096)
+            sock.sendall(answer(request.split()[1].decode()) if request else b"")
 
-    threading.Thread(target=run, daemon=True).start()
-    world.closers.append(listener.close)
-    return listener.getsockname()[1]
+    acceptor = Acceptor(take)
+    world.closers.append(acceptor.close)
+    return acceptor.port
 
 
 def originals_answer(with_length):

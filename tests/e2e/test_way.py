@@ -7,6 +7,7 @@ import pytest
 
 import tunnel
 import yamux
+from acceptor import hang_up
 from traffic import HEAD, start_users, transfer
 from way import Way
 from yamux import INITIAL_WINDOW
@@ -58,7 +59,8 @@ class Publisher:
         self.sent = self.taken = 0
         self.reads = threading.Event()
         self.reads.set()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
         room = bytearray(1 << 18)
@@ -72,7 +74,8 @@ class Publisher:
         return self
 
     def __exit__(self, *_):
-        self.user.close()
+        self.reads.set()
+        hang_up(self.user, self.reader)
         self.session.close()
 
     @property

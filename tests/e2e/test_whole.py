@@ -11,6 +11,7 @@ import pytest
 
 import socks5
 import tunnel
+from acceptor import Acceptor
 from traffic import start_users, transfer
 
 TRANSPORTS = ["tls", "wss", "http2"]
@@ -204,26 +205,20 @@ def test_many_streams_leave_nothing(world, transport):
     """Streams opened and closed over one link: memory stands still. FULL=1: a hundred thousand."""
     rounds, each = (100, 1000) if tunnel.FULL else (6, 500)
     whole = Whole(world, transport, "1.5")
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+
+    def echo(sock):
+        with sock:
+            sock.sendall(sock.recv(16))
+
+    acceptor = Acceptor(echo)
+    world.closers.append(acceptor.close)
     port = tunnel.free_port()
     owner = world.client(
         whole.gateway,
         name="echo",
         transport=transport,
-        proxies=[tunnel.proxy("echo", port, listener.getsockname()[1])],
+        proxies=[tunnel.proxy("echo", port, acceptor.port)],
     ).ready()
-
-    def serve():
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            with sock:
-                sock.sendall(sock.recv(16))
-
-    threading.Thread(target=serve, daemon=True).start()
-    world.closers.append(listener.close)
 
     def round_trip():
         for _ in range(each):

@@ -12,6 +12,8 @@ import struct
 import threading
 import time
 
+from acceptor import Acceptor
+
 HEAD = struct.Struct(">QQQ")
 TRAILER = b"that was all of it"
 PIECE = 256 * 1024
@@ -96,19 +98,13 @@ class Service:
     """A local service on a loopback port: serves checked transfers until it is closed."""
 
     def __init__(self, timeout=120):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self.listener.getsockname()[1]
         self.timeout, self.outcomes, self.accepted = timeout, {}, 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.acceptor = Acceptor(self._take)
+        self.port, self.close = self.acceptor.port, self.acceptor.close
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.accepted += 1
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+    def _take(self, sock):
+        self.accepted += 1
+        threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
         sock.settimeout(self.timeout)
@@ -163,9 +159,6 @@ class Service:
 
     def faults(self):
         return [o for o in self.outcomes.values() if o.fault]
-
-    def close(self):
-        self.listener.close()
 
 
 class User(threading.Thread):
