@@ -3,6 +3,8 @@
 import socket
 import threading
 
+import pytest
+
 import tunnel
 from acceptor import Acceptor, hang_up, left_behind
 
@@ -39,3 +41,9 @@ def test_reader_is_woken():
         reader.start()
         hang_up(ours, reader)
         assert theirs.recv(1) == b""
+
+
+def test_ports_belong_to_one_run():
+    port = tunnel.free_port()
+    with socket.socket(socket.AF_UNIX) as other, pytest.raises(OSError):
+        other.bind(f"\0tunnel-e2e-ports-{port - (port - tunnel.PORTS_FIRST) % tunnel.PORTS_BLOCK}")
