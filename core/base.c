@@ -62,3 +62,5 @@ void text_copy(char *field, size_t size, struct slice text)
 		memcpy(field, text.at, length);
 	field[length] = 0;
 }
+
+bool text_is_blank(const char *text) { return !text[strspn(text, " \t\n\v\f\r")]; }

@@ -74,5 +74,7 @@ uint64_t random_next(uint64_t *state);
 
 /* Copies text into a field of `size` bytes, always terminated; what does not fit is cut. */
 void text_copy(char *field, size_t size, struct slice text);
+/* Nothing but white space, if anything. */
+bool text_is_blank(const char *text);
 
 #endif

@@ -213,6 +213,8 @@ static enum status judge_config(struct hearing *hearing)
 	if (hearing->legacy->generation == TUNNEL_10)
 		return judge_list(hearing);
 	if (hearing->legacy->generation == TUNNEL_14 && get16(at)) {
+		if (get16(at) > CONTROL_ITEMS_MAX) /* as a count; as a size, it is hundreds of MiB */
+			return broken(hearing, "a configuration that is empty or too large");
 		if (!has(hearing, SIZE_SIZE + 2))
 			return STATUS_MORE;
 		if (at[SIZE_SIZE] != '{' || at[SIZE_SIZE + 1] != '"') {

@@ -69,13 +69,13 @@ bool legacy_rule(enum tunnel_generation generation, const struct publication *al
 	if (one->publish_port == own_port)
 		snprintf(rest, size, "Proxy '%s' publish_port %u conflicts with server bind port", one->name,
 			 one->publish_port);
-	else if (generation != TUNNEL_10 && !one->publish_addr[0])
+	else if (generation != TUNNEL_10 && text_is_blank(one->publish_addr))
 		snprintf(rest, size, "Proxy '%s': publish_addr cannot be empty", one->name);
 	else if (!one->publish_port)
 		snprintf(rest, size, "Proxy '%s': publish_port cannot be 0", one->name);
 	else if (!one->local_port)
 		snprintf(rest, size, "Proxy '%s': local_port cannot be 0", one->name);
-	else if (!one->name[0])
+	else if (text_is_blank(one->name))
 		snprintf(rest, size, "Proxy name cannot be empty");
 	else
 		return false;

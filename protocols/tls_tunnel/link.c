@@ -147,9 +147,6 @@ static void refuse_all(struct session *session, const char *what, const char *na
 	session_say(session, EVENT_PUBLISHED);
 }
 
-/* Nothing but white space, if anything. */
-static bool is_blank(const char *text) { return !text[strspn(text, " \t\n\v\f\r")]; }
-
 /* The first rule that is broken, as the original words it; NULL: none is. */
 static const char *fault_of(const struct session *session, const struct publication *all, uint32_t count,
 			    uint32_t at)
@@ -166,7 +163,8 @@ static const char *fault_of(const struct session *session, const struct publicat
 		    strcmp(all[i].publish_addr, one->publish_addr) == 0)
 			return "Duplicate binding";
 	}
-	if (!one->publish_port || !one->local_port || is_blank(one->publish_addr) || is_blank(one->name))
+	if (!one->publish_port || !one->local_port || text_is_blank(one->publish_addr) ||
+	    text_is_blank(one->name))
 		return "Invalid proxy";
 	if (one->publish_port == gateway->public.address.port ||
 	    one->publish_port == gateway->settings->config->listen_addr.port)

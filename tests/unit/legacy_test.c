@@ -346,7 +346,8 @@ static void server_is_silent(void **state)
 	    {"# '{\"version\":2,\"proxies\":[]}'", "version 1"},
 	    {"# '{\"version\":\"1\",\"proxies\":[]}'", "version 1"},
 	    {"# '{\"version\":1,\"proxies\":[{}]}'", "not valid"},
-	    {"27 11 00 01 'a' 00 01 00 02", "too many"},
+	    {"27 11 00 01", "too large"},
+	    {"80 00 00 00", "too large"},
 	    {"00 01 00 01 ff 00 01 00 02", "UTF-8"},
 	    {"00 01 00 01 00 00 01 00 02", "UTF-8"},
 	};
@@ -765,7 +766,7 @@ static void rules(void **state)
 	list[2].local_port = 3001;
 	rule_is(TUNNEL_14, list, 3, NULL);
 	list[2].publish_port = 8443;
-	list[2].publish_addr = "";
+	list[2].publish_addr = " ";
 	rule_is(TUNNEL_14, list, 3, "Proxy 'other' publish_port 8443 conflicts with server bind port");
 	list[2].publish_port = 0;
 	list[2].local_port = 0;
@@ -776,8 +777,11 @@ static void rules(void **state)
 	list[2].local_port = 1;
 	list[2].name = "";
 	rule_is(TUNNEL_10, list, 3, "Proxy name cannot be empty");
+	list[2].name = " \t";
+	list[2].publish_addr = "::";
+	rule_is(TUNNEL_14, list, 3, "Proxy name cannot be empty");
 	list[0].visitor = false; /* a visitor is no proxy, whatever it is called */
-	list[0].name = "";
+	list[0].name = list[2].name = "";
 	rule_is(TUNNEL_10, list, 3, "Duplicate proxy name '': each proxy must have a unique name");
 }
 
