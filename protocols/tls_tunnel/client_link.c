@@ -110,7 +110,8 @@ static const char *login_advice(enum reason why)
 	switch (why) {
 	case REASON_FORBIDDEN: return "publish under another name or port";
 	case REASON_LOST: case REASON_TRUNCATED:
-		return "the gateway's log says why; an original gateway ends so when auth_key is wrong";
+		return "the gateway's log says why; an original gateway ends so when auth_key is wrong, or "
+		       "when it takes nothing of what is published";
 	case REASON_TIMEOUT: case REASON_PROTOCOL:
 		return "is a TLS Tunnel gateway on that port, of that `transport` and "
 		       "`generation`?";
