@@ -64,18 +64,6 @@ _Static_assert(sizeof(struct pair) + 2 * sizeof(struct channel) <= 1600, "every 
 struct pair *pair_create(struct session *session);
 /* role.retry will be called. */
 void pair_retry_after(struct pair *pair, struct duration delay);
-/* FULL: nothing was taken and the source's session is blocked. */
-enum status flow_push(struct pair *pair, int side, struct piece piece);
-void flow_end(struct pair *pair, int side, enum end end, enum reason reason);
-/* Decides about an EOF towards a sink that cannot half-close. */
-void flow_settle(struct pair *pair, int side);
-void flow_drop(struct pair *pair, int side);
-/* As if nothing had come from that side: another channel takes its place. */
-void flow_restart(struct pair *pair, int side);
-/* The first `size` bytes leave the queue; whoever calls counts them. */
-void flow_pop(struct pair *pair, int side, uint64_t size);
-/* The first `size` bytes have been taken. */
-void flow_pulled(struct pair *pair, int side, size_t size);
 /* The asker has ended, its EOF is withheld, and nothing has moved for so long: it is given up before
  * http_idle. For a session that is out of channels. */
 void pair_reclaim(struct pair *pair, struct duration quiet);
@@ -89,5 +77,23 @@ void pair_leave(struct pair *pair, int side);
 void pair_abandon(struct pair *pair);
 /* Slow check of the invariants, for tests and debug builds. */
 void pair_check(const struct pair *pair);
+
+/* ---- ends of a flow ---- */
+void flow_end(struct pair *pair, int side, enum end end, enum reason reason);
+/* Decides about an EOF towards a sink that cannot half-close. */
+void flow_settle(struct pair *pair, int side);
+
+/* ---- flow.c ---- */
+/* FULL: nothing was taken and the source's session is blocked. */
+enum status flow_push(struct pair *pair, int side, struct piece piece);
+/* The first `size` bytes have been taken. */
+void flow_pulled(struct pair *pair, int side, size_t size);
+/* The first `size` bytes leave the queue; whoever calls counts them. */
+void flow_pop(struct pair *pair, int side, uint64_t size);
+void flow_drop(struct pair *pair, int side);
+/* As if nothing had come from that side: another channel takes its place. */
+void flow_restart(struct pair *pair, int side);
+/* The session that this flow comes from is read again, if it was blocked by it. */
+void source_resume(struct pair *pair, int side);
 
 #endif
