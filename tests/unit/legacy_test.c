@@ -14,12 +14,6 @@
 #include "protocols/codecs/yamux.h"
 #include "protocols/tls_tunnel/tunnel.h"
 
-static const struct publication web = {.name = "web",
-				       .type = "tcp",
-				       .publish_addr = "0.0.0.0",
-				       .publish_port = 8080,
-				       .local_port = 3000,
-				       .bind_addr = ""};
 static const struct publication both[] = {{.name = "web",
 					   .type = "tcp",
 					   .publish_addr = "0.0.0.0",
@@ -56,18 +50,6 @@ static const struct publication both[] = {{.name = "web",
 
 #define HEARD_AUTH "AUTH 0123456789abcdef 00000000000000000000000000000000\n"
 
-static void begin_as(int side, enum tunnel_generation generation)
-{
-	us = side;
-	world_init(7);
-	world.script[CLIENT].credentials.secret = slice_of("0123456789abcdef");
-	world.script[CLIENT].publications = &web;
-	world.script[CLIENT].publication_count = 1;
-	world.speaks = generation;
-	world_open(side);
-	world_turns(2, false);
-}
-
 static struct tunnel *tunnel_here(void) { return world.link[us]->wire_state; }
 
 static void heard_is(const char *part)
@@ -75,8 +57,7 @@ static void heard_is(const char *part)
 	struct script *script = &world.script[us];
 	if (!strstr(script->heard, part))
 		fail_msg("heard '%s' and not '%s'", script->heard, part);
-	script->heard_size = 0;
-	script->heard[0] = 0;
+	script_forget(script);
 }
 
 static void gone_for(const char *word)
@@ -532,8 +513,7 @@ static void logged_in_as(const char *key, const char *config)
 	hear(key);
 	hear(config);
 	world.said[SERVER].size = 0;
-	world.script[SERVER].heard_size = 0;
-	world.script[SERVER].heard[0] = 0;
+	script_forget(&world.script[SERVER]);
 }
 
 /* Nothing is opened before the client has gone over to yamux, or a second has gone. */

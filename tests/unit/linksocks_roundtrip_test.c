@@ -171,8 +171,7 @@ static void say_news(void)
 		}
 		link_news[side] = event;
 	}
-	other->heard_size = 0;
-	other->heard[0] = 0;
+	script_forget(other);
 	session_say(world.link[side], event.kind);
 	for (int i = 0; i < 200 && !strstr(other->heard, event_name(event.kind)); i++)
 		turn();

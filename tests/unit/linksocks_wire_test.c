@@ -446,8 +446,7 @@ static void what_is_passed_over(void **state)
 					    "6c6c6f3a6469726563745f7369676e616c696e673d31227d"};
 	begin_server();
 	connect_u1();
-	script()->heard_size = 0;
-	script()->heard[0] = 0;
+	script_forget(script());
 	for (size_t i = 0; i < COUNT_OF(hexes); i++)
 		hear_hex(hexes[i]);
 	/* a Log that is too long to be of use, in pieces and at once */

@@ -216,8 +216,7 @@ static void say_note(void)
 	struct script *server = &world.script[SERVER], *client = &world.script[CLIENT];
 	some_note(&server->note, &about);
 	server->refused_count = some_items(items);
-	client->heard_size = 0;
-	client->heard[0] = 0;
+	script_forget(client);
 	session_say(world.link[SERVER], EVENT_NOTE);
 	for (int i = 0; i < 100 && !strstr(client->heard, "NOTE"); i++)
 		world_turn(true);

@@ -25,12 +25,6 @@ static const char json_c[] =
 static const char json_d[] = "{\"jsonrpc\":\"2.0\",\"result\":{\"rejected_proxies\":[]},\"id\":2}";
 static const char json_e[] = "{\"jsonrpc\":\"2.0\",\"method\":\"heartbeat\",\"params\":null}";
 
-static const struct publication web = {.name = "web",
-				       .type = "tcp",
-				       .publish_addr = "0.0.0.0",
-				       .publish_port = 8080,
-				       .local_port = 3000,
-				       .bind_addr = ""};
 static const struct publication mysql = {.name = "mysql",
 					 .type = "tcp",
 					 .publish_addr = "",
@@ -53,17 +47,6 @@ static const char *message(const char *header, const char *json)
 static const char from_server_first[] = "00 00 00 02 00 00 00 01", on_control[] = "00 00 00 00 00 00 00 01",
 		  from_client_first[] = "00 00 00 01 00 00 00 01";
 
-static void begin(int side)
-{
-	us = side;
-	world_init(7);
-	world.script[CLIENT].credentials.secret = slice_of("0123456789abcdef");
-	world.script[CLIENT].publications = &web;
-	world.script[CLIENT].publication_count = 1;
-	world_open(side);
-	world_turns(2, false);
-}
-
 static void begin_running(int side)
 {
 	begin(side);
@@ -75,9 +58,7 @@ static void begin_running(int side)
 		hear(message(from_server_first, json_b));
 		hear(message(on_control, json_d));
 	}
-	world.said[side].size = 0;
-	world.script[side].heard_size = 0;
-	world.script[side].heard[0] = 0;
+	forget();
 	assert_true(world.link[side]->ready);
 }
 

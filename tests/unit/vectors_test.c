@@ -23,31 +23,6 @@
 #define TEXT(json) "'" json "'"
 #define NOT_FOUND "'Proxy ' 27 'mysql' 27 ' with publish_port 3306 not found or client not connected'"
 
-static const struct publication web = {.name = "web",
-				       .type = "tcp",
-				       .publish_addr = "0.0.0.0",
-				       .publish_port = 8080,
-				       .local_port = 3000,
-				       .bind_addr = ""};
-
-static void begin(int side)
-{
-	us = side;
-	world_init(7);
-	world.script[CLIENT].credentials.secret = slice_of("0123456789abcdef");
-	world.script[CLIENT].publications = &web;
-	world.script[CLIENT].publication_count = 1;
-	world_open(side);
-	world_turns(2, false);
-}
-
-static void forget(void)
-{
-	world.said[us].size = 0;
-	world.script[us].heard_size = 0;
-	world.script[us].heard[0] = 0;
-}
-
 static void begin_server(void)
 {
 	begin(SERVER);

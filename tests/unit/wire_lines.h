@@ -10,6 +10,14 @@
 /* The end under test: the other one is written here by hand. */
 static int us;
 
+/* What the client publishes. */
+static const struct publication web = {.name = "web",
+				       .type = "tcp",
+				       .publish_addr = "0.0.0.0",
+				       .publish_port = 8080,
+				       .local_port = 3000,
+				       .bind_addr = ""};
+
 /* Of what stands between the next two quotes. */
 static void put_size(const char *line, uint8_t at[4])
 {
@@ -80,8 +88,28 @@ static void expect_heard(const char *lines)
 {
 	struct script *script = &world.script[us];
 	assert_string_equal(script->heard, lines);
-	script->heard_size = 0;
-	script->heard[0] = 0;
+	script_forget(script);
 }
+
+static inline void forget(void)
+{
+	world.said[us].size = 0;
+	script_forget(&world.script[us]);
+}
+
+/* The key is that of the published vectors. */
+static inline void begin_as(int side, enum tunnel_generation generation)
+{
+	us = side;
+	world_init(7);
+	world.script[CLIENT].credentials.secret = slice_of("0123456789abcdef");
+	world.script[CLIENT].publications = &web;
+	world.script[CLIENT].publication_count = 1;
+	world.speaks = generation;
+	world_open(side);
+	world_turns(2, false);
+}
+
+static inline void begin(int side) { begin_as(side, TUNNEL_UNKNOWN); }
 
 #endif

@@ -67,6 +67,12 @@ struct world {
 static struct world world;
 static const struct role world_role;
 
+static inline void script_forget(struct script *script)
+{
+	script->heard_size = 0;
+	script->heard[0] = 0;
+}
+
 static inline uint64_t chance(uint64_t below) { return random_next(&world.random) % below; }
 
 static uint32_t slab_fails(void *state) { return chance(8) == 0; }
