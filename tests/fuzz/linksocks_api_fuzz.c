@@ -2,18 +2,9 @@
  * whole, a call's texts end where they say, and nothing is done without the key.
  */
 #include "protocols/linksocks/api.h"
+#include "tests/fuzz/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-/* Up to the next line feed. */
-static struct slice line(struct slice *rest)
-{
-	const uint8_t *end = rest->size ? memchr(rest->at, '\n', rest->size) : NULL;
-	struct slice first = {rest->at, end ? (size_t)(end - rest->at) : rest->size};
-	size_t taken = first.size + (end ? 1 : 0);
-	*rest = (struct slice){rest->at + taken, rest->size - taken};
-	return first;
-}
 
 static void text_is_whole(const struct api_text *text)
 {

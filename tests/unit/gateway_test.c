@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "protocols/tls_tunnel/inside.h"
+#include "tests/unit/mails.h"
 #include "tests/unit/wire_world.h"
 
 static struct config_gateway config;
@@ -35,16 +36,7 @@ static void take_requests(void)
 	}
 }
 
-static void take_mails(void)
-{
-	while (world.hub.outgoing) {
-		struct mail *mail = world.hub.outgoing;
-		if (!(world.hub.outgoing = mail->next))
-			world.hub.outgoing_last = NULL;
-		mail->next = NULL;
-		mail->deliver(&world.hub, mail);
-	}
-}
+static void take_mails(void) { mails_deliver(&world.hub, 0); }
 
 static void turns(int count)
 {

@@ -13,6 +13,7 @@
 #include "protocols/frontends/socks5.h"
 #include "protocols/linksocks/client_inside.h"
 #include "protocols/linksocks/wire.h"
+#include "tests/unit/mails.h"
 #include "tests/unit/wire_world.h"
 
 enum { PIPES_MAX = 64, ASKED_MAX = 8 };
@@ -217,13 +218,7 @@ static void take_requests(void)
 		else
 			take_listen(OWNER(request, struct listening, request));
 	}
-	while (world.hub.outgoing) {
-		struct mail *mail = world.hub.outgoing;
-		if (!(world.hub.outgoing = mail->next))
-			world.hub.outgoing_last = NULL;
-		mail->next = NULL;
-		mail->deliver(&world.hub, mail);
-	}
+	mails_deliver(&world.hub, 0);
 }
 
 static void drain(void)

@@ -14,6 +14,7 @@
 
 #include "protocols/linksocks/autonomy.h"
 #include "protocols/linksocks/ledger.h"
+#include "tests/unit/mails.h"
 
 enum { WORKERS = 3 };
 
@@ -33,17 +34,8 @@ static void settle(void)
 {
 	for (bool busy = true; busy;) {
 		busy = false;
-		for (uint32_t i = 0; i < WORKERS; i++) {
-			struct mail *mail = world.hubs[i].outgoing;
-			world.hubs[i].outgoing = world.hubs[i].outgoing_last = NULL;
-			while (mail) {
-				struct mail *next = mail->next;
-				mail->next = NULL;
-				mail->deliver(&world.hubs[mail->to], mail);
-				mail = next;
-				busy = true;
-			}
-		}
+		for (uint32_t i = 0; i < WORKERS; i++)
+			busy = mails_deliver(world.hubs, i) || busy;
 	}
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		struct link *link;
