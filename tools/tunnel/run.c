@@ -38,7 +38,8 @@ static void raise_descriptors(void)
 	}
 }
 
-static void block_signals(void)
+/* What ends the program, or is heard by it. */
+static sigset_t our_signals(void)
 {
 	sigset_t set;
 	sigemptyset(&set);
@@ -46,6 +47,12 @@ static void block_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR2);
+	return set;
+}
+
+static void block_signals(void)
+{
+	sigset_t set = our_signals();
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -258,12 +265,7 @@ static void tell_clients(struct run *run)
 
 int run_until_signal(struct run *run)
 {
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR2);
+	sigset_t set = our_signals();
 	int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), status = 0;
 	for (;;) {
 		int signal = wait_signal(run, signals, -1);
