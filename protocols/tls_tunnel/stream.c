@@ -136,11 +136,15 @@ static enum reason reason_of_refusal(struct slice text)
 /* Nobody can say whether what follows is the service's: this stream ends, the others know nothing of it. */
 static enum status hear_nonsense(struct session *session, struct tunnel *tunnel, struct channel *channel)
 {
+	static const char text[] = "the gateway's answer to it is neither 0 nor 1";
 	uint32_t id = stream_of(channel)->id;
 	struct event event = {.kind = EVENT_OPENED,
 			      .channel = channel,
 			      .reason = REASON_PROTOCOL,
-			      .text = slice_of("the peer's verdict is neither 0 nor 1")};
+			      .text = slice_of(text)};
+	if (hub_may_log(session->hub))
+		log_info("stream refused", TEXT("peer", session->peer),
+			 TEXT("reason", reason_text(REASON_PROTOCOL)), TEXT("detail", text));
 	enum status status = session_deliver(session, &event);
 	tunnel_refuse(session, tunnel, id);
 	return status;

@@ -309,3 +309,29 @@ def test_visitor_head_and_verdict(world, server):
             session.send(frame(DATA, RST, number))
             assert end_of(user)[0] == b""
         client.wait_line("not found or client not connected|nothing is published")
+
+
+def test_a_verdict_that_is_none_ends_one_user(world, server):
+    """Another user of the same link stays, and the next one is served."""
+    bind = tunnel.free_port()
+    client = world.client(server.address, visitors=[tunnel.visitor("mysql", 3306, bind)])
+    with running(server) as session:
+        client.wait_listening(bind)
+
+        def visit(count, verdict):
+            user = socket.create_connection(("127.0.0.1", bind))
+            assert session.pump(lambda: len(session.opened) == count)
+            number = session.opened[-1]
+            assert session.read(number, 9) == b"\x00\x05mysql\x0c\xea"
+            session.data(number, verdict)
+            return user
+
+        with visit(2, b"\x01one") as first, visit(3, b"\x02two") as second:
+            assert end_of(second)[0] == b""
+            client.wait_line("neither 0 nor 1")
+            assert first.recv(3, socket.MSG_WAITALL) == b"one"
+            session.data(session.opened[1], b"more")
+            assert first.recv(4, socket.MSG_WAITALL) == b"more"
+            with visit(4, b"\x01three") as third:
+                assert third.recv(5, socket.MSG_WAITALL) == b"three"
+        assert not client.matching("link lost")
