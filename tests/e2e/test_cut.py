@@ -92,7 +92,8 @@ def test_silent_link_is_dropped(world, transport):
     began = time.monotonic()
     user.join(120)
     assert user.outcome.end == "reset" and time.monotonic() - began < 95, user.outcome
-    client.wait_listening(port)
+    # Its port is closed a moment after its users have been told.
+    tunnel.until(lambda: len(client.matching('"published"')) == 2, "the port to be published again")
     transfer(port, 1000, 1000)
 
 
@@ -110,7 +111,7 @@ def test_frozen_client_is_given_up(world, transport):
     try:
         user.join(120)
         assert user.outcome.end == "reset", user.outcome
-        assert not tunnel.is_listening(port)
+        tunnel.until(lambda: not tunnel.is_listening(port), "the published port to be closed")
         time.sleep(max(0, began + 100 - time.monotonic()))  # longer than anybody's patience, that is the case
     finally:
         client.signal(signal.SIGCONT)
