@@ -15,6 +15,7 @@
 #include "core/config_tls_tunnel.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/pin.h"
 
 enum {
 	CONFIG_CORES_MAX = 256,
@@ -23,7 +24,6 @@ enum {
 	CONFIG_NAME_MAX = 255,           /* bytes of a proxy's or visitor's name */
 	CONFIG_KEY_MIN = 16,             /* bytes of an auth_key */
 	CONFIG_KEY_MAX = 1024,
-	CONFIG_PIN_SIZE = 32,
 	CONFIG_LINKS_MAX = 64,           /* of one client */
 	CONFIG_THREADS_MAX = 1024,       /* the same of LinkSocks */
 	CONFIG_TOKEN_MAX = 255,          /* bytes of a LinkSocks token */
@@ -90,7 +90,7 @@ struct config_client {
 	size_t gateway_count;
 	const char *gateway_tls_cert;    /* file name; NULL: the system's roots */
 	bool has_pin;
-	uint8_t pin[CONFIG_PIN_SIZE];
+	uint8_t pin[PIN_SIZE];
 	const char *client_cert, *client_key; /* file names, both or neither */
 	struct config_reconnect reconnect;
 	struct secret auth_key;

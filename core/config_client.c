@@ -13,61 +13,13 @@ void config_read_gateways(struct config_reader *reader, const struct config_node
 		config_fail(reader, node, "gateway_addr must name at least one gateway");
 }
 
-/* Both alphabets of base64. */
-static int sextet(char letter)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	const char *at = strchr(letters, letter);
-	if (letter == '-' || letter == '+')
-		return 62;
-	if (letter == '_' || letter == '/')
-		return 63;
-	return at && letter ? (int)(at - letters) : -1;
-}
-
-static bool parse_pin_hex(const char *text, uint8_t pin[CONFIG_PIN_SIZE])
-{
-	for (size_t i = 0; i < CONFIG_PIN_SIZE; i++) {
-		int high = hex_digit((uint8_t)text[2 * i]), low = hex_digit((uint8_t)text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		pin[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-/* 43 letters, and perhaps one = behind them; the last letter's two spare bits are zero. */
-static bool parse_pin_base64(const char *text, uint8_t pin[CONFIG_PIN_SIZE])
-{
-	uint32_t bits = 0, count = 0;
-	size_t filled = 0;
-	for (size_t i = 0; i < 43; i++) {
-		int value = sextet(text[i]);
-		if (value < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)value;
-		count += 6;
-		if (count >= 8) {
-			count -= 8;
-			pin[filled++] = (uint8_t)(bits >> count);
-			bits &= (1u << count) - 1;
-		}
-	}
-	return bits == 0 && (text[43] == 0 || strcmp(text + 43, "=") == 0);
-}
-
 void config_read_pin(struct config_reader *reader, const struct config_node *node, void *field)
 {
 	struct config_client *client = field;
 	const char *text = config_scalar(reader, node);
 	if (!text)
 		return;
-	const char *digest = strncmp(text, "sha256:", 7) == 0 ? text + 7 : "";
-	size_t size = strlen(digest);
-	if (size == 2 * CONFIG_PIN_SIZE)
-		client->has_pin = parse_pin_hex(digest, client->pin);
-	else if (size == 43 || size == 44)
-		client->has_pin = parse_pin_base64(digest, client->pin);
+	client->has_pin = pin_parse(text, client->pin);
 	if (!client->has_pin)
 		config_fail(reader, node,
 			    "%s must be sha256: and the certificate's digest, 43 letters of base64url "

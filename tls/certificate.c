@@ -22,85 +22,7 @@ enum {
 	DER_TIME = 0x18,
 };
 
-static const char pin_prefix[] = "sha256:";
-
-/* ---- pins ---- */
-
-void tls_pin_format(const uint8_t pin[TLS_PIN_SIZE], char text[TLS_PIN_TEXT_SIZE])
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	uint32_t bits = 0;
-	int waiting = 0;
-	char *to = text + sizeof pin_prefix - 1;
-
-	memcpy(text, pin_prefix, sizeof pin_prefix - 1);
-	for (int i = 0; i < TLS_PIN_SIZE; i++) {
-		bits = bits << 8 | pin[i];
-		for (waiting += 8; waiting >= 6; waiting -= 6)
-			*to++ = digits[bits >> (waiting - 6) & 63];
-	}
-	*to++ = digits[bits << (6 - waiting) & 63];
-	*to = 0;
-}
-
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-static bool parse_hex(const char *text, uint8_t pin[TLS_PIN_SIZE])
-{
-	for (int i = 0; i < TLS_PIN_SIZE; i++) {
-		int high = hex_digit((uint8_t)text[2 * i]), low = hex_digit((uint8_t)text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		pin[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-static bool parse_base64(const char *text, uint8_t pin[TLS_PIN_SIZE])
-{
-	uint32_t bits = 0;
-	int waiting = 0, used = 0;
-
-	for (int i = 0; i < 43; i++) {
-		int digit = base64_digit(text[i]);
-		if (digit < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)digit;
-		waiting += 6;
-		if (waiting >= 8) {
-			waiting -= 8;
-			pin[used++] = (uint8_t)(bits >> waiting);
-		}
-	}
-	return used == TLS_PIN_SIZE && (bits & 3) == 0;
-}
-
-bool tls_pin_parse(const char *text, uint8_t pin[TLS_PIN_SIZE])
-{
-	uint8_t parsed[TLS_PIN_SIZE];
-
-	if (strncmp(text, pin_prefix, sizeof pin_prefix - 1) != 0)
-		return false;
-	text += sizeof pin_prefix - 1;
-	size_t length = strlen(text);
-	bool good = length == 2 * TLS_PIN_SIZE				? parse_hex(text, parsed)
-		    : length == 43 || (length == 44 && text[43] == '=') ? parse_base64(text, parsed)
-									: false;
-	if (good)
-		memcpy(pin, parsed, TLS_PIN_SIZE);
-	return good;
-}
-
-enum status tls_pin_of_pem(struct slice pem, uint8_t pin[TLS_PIN_SIZE])
+enum status tls_pin_of_pem(struct slice pem, uint8_t pin[PIN_SIZE])
 {
 	static const char begin[] = "-----BEGIN CERTIFICATE-----";
 	uint8_t der[16384];
@@ -197,7 +119,7 @@ static bool write_pem(const uint8_t *der, int size, char *pem, size_t pem_size, 
 
 static bool sign(struct tls_certificate *certificate, Cert *draft, ecc_key *key, WC_RNG *rng)
 {
-	uint8_t der[DER_SIZE_MAX], key_der[KEY_DER_SIZE_MAX], pin[TLS_PIN_SIZE];
+	uint8_t der[DER_SIZE_MAX], key_der[KEY_DER_SIZE_MAX], pin[PIN_SIZE];
 
 	if (wc_MakeCert(draft, der, sizeof der, NULL, key, rng) < 0)
 		return false;
@@ -209,7 +131,7 @@ static bool sign(struct tls_certificate *certificate, Cert *draft, ecc_key *key,
 	explicit_bzero(key_der, sizeof key_der);
 	if (!good || wc_Sha256Hash(der, (word32)size, pin) != 0)
 		return false;
-	tls_pin_format(pin, certificate->pin);
+	pin_format(pin, certificate->pin);
 	return true;
 }
 

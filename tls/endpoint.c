@@ -127,7 +127,7 @@ static enum status set_anchors(struct tls_endpoint *endpoint, char why[TLS_TEXT_
 		return STATUS_OK;
 	if (!count)
 		return refuse(why, "anchors: no PEM certificate in it");
-	endpoint->anchors = calloc(count, TLS_PIN_SIZE);
+	endpoint->anchors = calloc(count, PIN_SIZE);
 	if (!endpoint->anchors)
 		return refuse(why, "anchors: no memory");
 	for (struct slice rest = text; next_pem(&rest, &pem);)

@@ -31,7 +31,7 @@ enum {
 struct tls_endpoint {
 	const struct tls_settings *settings;
 	WOLFSSL_CTX *shared;
-	uint8_t (*anchors)[TLS_PIN_SIZE];  /* SHA-256 of each certificate of the anchors */
+	uint8_t (*anchors)[PIN_SIZE];  /* SHA-256 of each certificate of the anchors */
 	size_t anchor_count;
 	struct ticket_keys tickets;
 	WOLFSSL_SESSION *session;          /* client: what the next tls to session_host may resume */

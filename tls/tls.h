@@ -17,14 +17,13 @@
 
 #include "core/buf.h"
 #include "core/instant.h"
+#include "core/pin.h"
 #include "core/reason.h"
 
 enum {
 	TLS_RECORD_MAX = 16384,          /* plaintext bytes of one record */
 	TLS_WIRE_OUT_MAX = 256 * 1024,
 	TLS_TEXT_SIZE = 256,
-	TLS_PIN_SIZE = 32,               /* SHA-256 of the certificate in DER */
-	TLS_PIN_TEXT_SIZE = 64,          /* "sha256:" and base64url without padding, terminated */
 	TLS_ALPN_MAX = 4,
 	TLS_KEY_UPDATE_MAX = 1 << 23,    /* records that one key seals; RFC 8446, 5.5 allows 2^24.5 */
 	/* What one tls takes from the budget of its pool, beside buffers: with wolfSSL 5.5.4 what it has, and
@@ -70,7 +69,7 @@ struct tls_settings {
 	struct slice anchors; /* PEM bundle that the peer's chain must end in; client without pin: required */
 	bool require_client_certificate; /* server: anchors judge the clients; needs 1.3 */
 	bool has_pin;                    /* client: the leaf must have this digest, nothing else is checked */
-	uint8_t pin[TLS_PIN_SIZE];
+	uint8_t pin[PIN_SIZE];
 	const char
 	    *alpn[TLS_ALPN_MAX]; /* NULL-ended, in our order of preference (server) or as offered (client) */
 	bool library_records;            /* bulk records through wolfSSL, too: for tests and comparison */
@@ -151,7 +150,7 @@ void tls_facts(const struct tls *tls, struct tls_facts *facts);
 struct tls_certificate {
 	char certificate[4096]; /* PEM */
 	char key[1024];         /* PEM; wipe it */
-	char pin[TLS_PIN_TEXT_SIZE];
+	char pin[PIN_TEXT_SIZE];
 };
 
 /* A self-signed ECDSA P-256 certificate: CA:FALSE, subjectAltName with every host (names as DNS, literals as
@@ -159,10 +158,7 @@ struct tls_certificate {
 enum status tls_certificate_make(struct tls_certificate *certificate, const char *const *hosts,
 				 size_t host_count, int64_t now_unix, unsigned days, char why[TLS_TEXT_SIZE]);
 /* SHA-256 of the first certificate in PEM text. */
-enum status tls_pin_of_pem(struct slice pem, uint8_t pin[TLS_PIN_SIZE]);
-void tls_pin_format(const uint8_t pin[TLS_PIN_SIZE], char text[TLS_PIN_TEXT_SIZE]);
-/* "sha256:" followed by base64url (with or without padding), plain base64 or 64 hex digits. */
-bool tls_pin_parse(const char *text, uint8_t pin[TLS_PIN_SIZE]);
+enum status tls_pin_of_pem(struct slice pem, uint8_t pin[PIN_SIZE]);
 /* Random bytes for secrets, from the same source as wolfSSL's. */
 void tls_random(uint8_t *bytes, size_t size);
 

@@ -12,13 +12,13 @@
 
 #include <wolfssl/wolfcrypt/sha256.h>
 
-static bool has_pin(struct tls *tls, const uint8_t digest[TLS_PIN_SIZE])
+static bool has_pin(struct tls *tls, const uint8_t digest[PIN_SIZE])
 {
-	char text[TLS_PIN_TEXT_SIZE];
+	char text[PIN_TEXT_SIZE];
 
-	if (memcmp(digest, tls->endpoint->settings->pin, TLS_PIN_SIZE) == 0)
+	if (memcmp(digest, tls->endpoint->settings->pin, PIN_SIZE) == 0)
 		return true;
-	tls_pin_format(digest, text);
+	pin_format(digest, text);
 	tls_fail(tls, REASON_CERTIFICATE,
 		 "the peer's certificate is not the pinned one. Its pin is %s: use that if the gateway "
 		 "prints it too, else somebody is in between",
@@ -26,10 +26,10 @@ static bool has_pin(struct tls *tls, const uint8_t digest[TLS_PIN_SIZE])
 	return false;
 }
 
-static bool is_anchor(const struct tls_endpoint *endpoint, const uint8_t digest[TLS_PIN_SIZE])
+static bool is_anchor(const struct tls_endpoint *endpoint, const uint8_t digest[PIN_SIZE])
 {
 	for (size_t i = 0; i < endpoint->anchor_count; i++)
-		if (memcmp(endpoint->anchors[i], digest, TLS_PIN_SIZE) == 0)
+		if (memcmp(endpoint->anchors[i], digest, PIN_SIZE) == 0)
 			return true;
 	return false;
 }
@@ -71,14 +71,14 @@ static bool is_for_host(struct tls *tls, const struct x509_view *view)
 }
 
 static void explain(struct tls *tls, int error, const struct x509_view *view,
-		    const uint8_t digest[TLS_PIN_SIZE])
+		    const uint8_t digest[PIN_SIZE])
 {
-	char pin[TLS_PIN_TEXT_SIZE];
+	char pin[PIN_TEXT_SIZE];
 
 	if (!is_in_time(tls, view))
 		return;
 	if (is_issuer_missing(error)) {
-		tls_pin_format(digest, pin);
+		pin_format(digest, pin);
 		tls_fail(tls, REASON_CERTIFICATE,
 			 "no trust anchor signed the peer's certificate (%zu loaded): take its CA or "
 			 "itself as anchor, or pin %s once you compared that",
@@ -94,7 +94,7 @@ static void explain(struct tls *tls, int error, const struct x509_view *view,
 }
 
 static bool judge_leaf(struct tls *tls, bool accepted, int error, struct slice der,
-		       const uint8_t digest[TLS_PIN_SIZE])
+		       const uint8_t digest[PIN_SIZE])
 {
 	struct x509_view view;
 
@@ -116,7 +116,7 @@ static bool judge_leaf(struct tls *tls, bool accepted, int error, struct slice d
 int verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls *tls = store->userCtx;
-	uint8_t digest[TLS_PIN_SIZE];
+	uint8_t digest[PIN_SIZE];
 
 	if (!store->certs || store->totalCerts < 1 || store->error_depth >= store->totalCerts) {
 		tls_fail(tls, REASON_CERTIFICATE, "the peer showed no certificate");

@@ -131,7 +131,7 @@ static bool make_settings(char why[PRIMITIVE_TEXT_SIZE])
 	settings[1] = (struct tls_settings){.server = true,
 					    .certificate = slice_of(certificate.certificate),
 					    .key = slice_of(certificate.key)};
-	return tls_pin_parse(certificate.pin, settings[0].pin);
+	return pin_parse(certificate.pin, settings[0].pin);
 }
 
 static bool open_ends(const struct primitive *primitive, char why[PRIMITIVE_TEXT_SIZE])

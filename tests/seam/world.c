@@ -65,7 +65,7 @@ static struct {
 } world;
 
 static struct tls_certificate certificate;
-static uint8_t pin[TLS_PIN_SIZE];
+static uint8_t pin[PIN_SIZE];
 
 /* ---- waiting ---- */
 
@@ -384,7 +384,7 @@ void world_prepare(void)
 	    tls_certificate_make(&certificate, hosts, COUNT_OF(hosts), (int64_t)time(NULL), 30, why) !=
 		STATUS_OK)
 		fail_msg("no TLS: %s", why);
-	assert_true(tls_pin_parse(certificate.pin, pin));
+	assert_true(pin_parse(certificate.pin, pin));
 	assert_int_equal(sem_init(&world.told, 0, 0), 0);
 }
 

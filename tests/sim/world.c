@@ -13,7 +13,7 @@ enum { STEPS_MAX = 6000000, STEP_NS_MAX = 20000, LINKS_DRAWN_MAX = 5 };
 
 struct world world;
 static struct tls_certificate certificate;
-static uint8_t certificate_pin[TLS_PIN_SIZE];
+static uint8_t certificate_pin[PIN_SIZE];
 static uint8_t key_bytes[] = "a shared key of the simulator";
 static const struct slice auth_key = {key_bytes, sizeof key_bytes - 1};
 
@@ -31,7 +31,7 @@ void world_prepare(void)
 	if (tls_library_start(&options, why) != STATUS_OK ||
 	    tls_certificate_make(&certificate, hosts, COUNT_OF(hosts), 1900000000, 3650, why) != STATUS_OK)
 		sim_fail("no TLS: %s", why);
-	check(tls_pin_parse(certificate.pin, certificate_pin));
+	check(pin_parse(certificate.pin, certificate_pin));
 }
 
 void world_trust(struct tls_settings *tls)

@@ -162,7 +162,7 @@ static void everything_of_a_client(void **state)
 	assert_int_equal(client->gateways[0].port, 8443);
 	assert_string_equal(client->gateways[1].host, "::1");
 	assert_true(client->has_pin);
-	for (size_t i = 0; i < CONFIG_PIN_SIZE; i++)
+	for (size_t i = 0; i < PIN_SIZE; i++)
 		assert_int_equal(client->pin[i], i);
 	assert_false(client->reconnect.enabled);
 	assert_true(client->reconnect.retry_auth);

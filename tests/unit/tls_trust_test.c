@@ -124,11 +124,11 @@ static void test_own_anchor(void **state)
 static void test_pin(void **state)
 {
 	struct peers peers;
-	uint8_t pin[TLS_PIN_SIZE];
-	char text[TLS_PIN_TEXT_SIZE];
+	uint8_t pin[PIN_SIZE];
+	char text[PIN_TEXT_SIZE];
 
 	assert_int_equal(tls_pin_of_pem(PEM(expired_certificate), pin), STATUS_OK);
-	tls_pin_format(pin, text);
+	pin_format(pin, text);
 	for (int wrong = 0; wrong < 2; wrong++) {
 		peers_init(&peers);
 		peers.server_settings.certificate = PEM(expired_certificate);
@@ -221,16 +221,16 @@ static void test_pin_text(void **state)
 	    "sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd_ 8",
 	    "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1dffeg",
 	};
-	uint8_t pin[TLS_PIN_SIZE];
-	char text[TLS_PIN_TEXT_SIZE];
+	uint8_t pin[PIN_SIZE];
+	char text[PIN_TEXT_SIZE];
 
 	for (size_t i = 0; i < COUNT_OF(good); i++) {
-		assert_true(tls_pin_parse(good[i], pin));
-		tls_pin_format(pin, text);
+		assert_true(pin_parse(good[i], pin));
+		pin_format(pin, text);
 		assert_string_equal(text, good[0]);
 	}
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
-		if (tls_pin_parse(bad[i], pin))
+		if (pin_parse(bad[i], pin))
 			fail_msg("%s was parsed", bad[i]);
 	assert_int_equal(tls_pin_of_pem(PEM("no certificate"), pin), STATUS_IO);
 	assert_int_equal(tls_pin_of_pem((struct slice){NULL, 0}, pin), STATUS_IO);
@@ -352,13 +352,13 @@ static void test_made_certificate(void **state)
 	static const char *const asked[] = {"gw.example", "10.1.2.3", "fd00::7", "x.sub.example"};
 	struct tls_certificate made, other;
 	char why[TLS_TEXT_SIZE];
-	uint8_t pin[TLS_PIN_SIZE], parsed[TLS_PIN_SIZE];
+	uint8_t pin[PIN_SIZE], parsed[PIN_SIZE];
 	int64_t now = (int64_t)time(NULL);
 
 	assert_int_equal(tls_certificate_make(&made, hosts, COUNT_OF(hosts), now, 30, why), STATUS_OK);
 	assert_int_equal(tls_certificate_make(&other, hosts, COUNT_OF(hosts), now, 30, why), STATUS_OK);
 	assert_string_not_equal(made.certificate, other.certificate);
-	assert_true(tls_pin_parse(made.pin, parsed));
+	assert_true(pin_parse(made.pin, parsed));
 	assert_int_equal(tls_pin_of_pem(slice_of(made.certificate), pin), STATUS_OK);
 	assert_memory_equal(pin, parsed, sizeof pin);
 	for (size_t i = 0; i < COUNT_OF(asked); i++)

@@ -12,6 +12,7 @@
 #include <signal.h>
 
 #include "core/address.h"
+#include "core/pin.h"
 #include "core/secret.h"
 #include "tools/tunnel/options.h"
 
@@ -21,7 +22,6 @@ enum {
 	ASK_BODY_MAX = 64 * 1024 * 1024,
 	ASK_PREFIX_SIZE = 256,
 	ASK_FILE_SIZE = 4096,
-	ASK_PIN_SIZE = 32,
 };
 
 struct ask_tls;                              /* ask_tls.c */
@@ -34,7 +34,7 @@ struct ask {
 	char prefix[ASK_PREFIX_SIZE];        /* of every path */
 	bool https, has_pin;
 	bool plaintext;                      /* the token may go in clear to any address */
-	uint8_t pin[ASK_PIN_SIZE];
+	uint8_t pin[PIN_SIZE];
 	char ca[ASK_FILE_SIZE];              /* "": the system's roots, unless there is a pin */
 	struct ask_tls *tls;                 /* with https, once prepared */
 	struct secret token;                 /* empty: none */

@@ -44,7 +44,7 @@ bool ask_tls_create(struct ask *ask, char why[ASK_WHY_SIZE])
 	bufpool_init(&tls->bufs, 0, MEMORY_MAX);
 	/* What stands before a listener may be older than we are. */
 	tls->settings = (struct tls_settings){.tls12 = true, .alpn = {"http/1.1"}, .has_pin = ask->has_pin};
-	memcpy(tls->settings.pin, ask->pin, TLS_PIN_SIZE);
+	memcpy(tls->settings.pin, ask->pin, PIN_SIZE);
 	if (!read_anchors(tls, ask, why))
 		return false;
 	tls->started = crypto_start(reason) == STATUS_OK;

@@ -32,7 +32,7 @@ static bool take_parameter(struct ask *ask, char *text, char why[ASK_WHY_SIZE])
 	if (!value || !*value || !percent_decode(value))
 		return fail(why, ask->url, "pin and ca need values: ?pin=sha256:... or ?ca=FILE");
 	if (strcmp(text, "pin") == 0) {
-		ask->has_pin = tls_pin_parse(value, ask->pin);
+		ask->has_pin = pin_parse(value, ask->pin);
 		return ask->has_pin || fail(why, ask->url, "pin is sha256: and the digest of a certificate");
 	}
 	if (strcmp(text, "ca") != 0)

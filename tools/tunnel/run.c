@@ -182,12 +182,12 @@ static void print_client_line(struct run *run)
 }
 
 /* What clients need where the certificate is of our own making. */
-static const char *pin_of(const struct run *run, char text[TLS_PIN_TEXT_SIZE])
+static const char *pin_of(const struct run *run, char text[PIN_TEXT_SIZE])
 {
-	uint8_t pin[TLS_PIN_SIZE];
+	uint8_t pin[PIN_SIZE];
 	text[0] = 0;
 	if (tls_pin_of_pem(run->config->gateway.certificate_pem, pin) == STATUS_OK)
-		tls_pin_format(pin, text);
+		pin_format(pin, text);
 	return text;
 }
 
@@ -211,7 +211,7 @@ static const char *why_no_port(const struct run *run, int error)
 /* Once for each port. False: it cannot listen, and it has been said why. */
 static bool tell_port(struct run *run, struct run_port *port, const struct address *wanted)
 {
-	char where[ADDRESS_TEXT_SIZE], pin[TLS_PIN_TEXT_SIZE];
+	char where[ADDRESS_TEXT_SIZE], pin[PIN_TEXT_SIZE];
 	int state = atomic_load(&port->state);
 	if (state == 0 || port->told)
 		return true;

@@ -321,12 +321,12 @@ static void choose_host(const struct config *config, char host[HOST_SIZE])
 bool state_client_line(const struct config *config, const char *host, uint16_t port,
 		       char line[STATE_LINE_SIZE])
 {
-	uint8_t pin[TLS_PIN_SIZE];
-	char pin_text[TLS_PIN_TEXT_SIZE], own[HOST_SIZE];
+	uint8_t pin[PIN_SIZE];
+	char pin_text[PIN_TEXT_SIZE], own[HOST_SIZE];
 	const struct config_gateway *gateway = &config->gateway;
 	if (!secret_is_set(&gateway->auth_key) || tls_pin_of_pem(gateway->certificate_pem, pin) != STATUS_OK)
 		return false;
-	tls_pin_format(pin, pin_text);
+	pin_format(pin, pin_text);
 	choose_host(config, own);
 	size_t used = (size_t)snprintf(line, STATE_LINE_SIZE, "tunnel client 'tls-tunnel://");
 	if (!add_encoded(line, &used, secret_slice(&gateway->auth_key)))
