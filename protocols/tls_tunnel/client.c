@@ -1,14 +1,11 @@
 /* protocols/tls_tunnel/client.c - the client's service on one worker, and its visitors; see client.h. Its
  * links: client_link.c; its forwarders: client_forwarder.c.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "core/log.h"
 #include "protocols/frontends/plain.h"
 #include "protocols/tls_tunnel/client_inside.h"
-
-enum { LISTEN_RETRY_S = 10 };
 
 uint32_t client_link_worker(const struct client *client, uint32_t number)
 {
@@ -57,43 +54,6 @@ static bool visitor_refused(struct pair *pair, enum reason reason)
 static const struct role role_client_visitor = {
     .name = "visitor", .event = visitor_event, .refused = visitor_refused};
 
-static void visiting_opened(struct listening *listening, int error)
-{
-	struct visiting *visiting = OWNER(listening, struct visiting, listening);
-	struct hub *hub = visiting->client->service.hub;
-	char at[ADDRESS_TEXT_SIZE];
-	address_format(&listening->address, at);
-	if (error == 0) {
-		log_info("visiting", TEXT("name", visiting->config->name), TEXT("at", at));
-		return;
-	}
-	log_warn("cannot listen for a visitor", TEXT("name", visiting->config->name), TEXT("at", at),
-		 TEXT("reason", error == -EADDRINUSE ? "the port is in use by another process"
-						     : reason_text(reason_of_errno(error))),
-		 NUMBER("retry_s", LISTEN_RETRY_S));
-	timer_arm(&hub->wheel, &visiting->retry, instant_after(hub->now, DURATION_S(LISTEN_RETRY_S)));
-}
-
-static void visiting_closed(struct listening *listening) {}
-
-static void visiting_retry(struct timer *timer)
-{
-	struct visiting *visiting = OWNER(timer, struct visiting, retry);
-	if (!visiting->client->draining)
-		hub_listen(visiting->client->service.hub, &visiting->listening);
-}
-
-/* They listen from the first ready link on; without a link they refuse. */
-void client_visitors_start(struct client *client)
-{
-	if (client->listening)
-		return;
-	client->listening = true;
-	for (uint32_t i = 0; i < client->visiting_count; i++)
-		hub_listen(client->service.hub, &client->visiting[i].listening);
-	client_forwarders_start(client);
-}
-
 /* ---- the service ---- */
 
 static void client_start(struct service *service)
@@ -139,12 +99,7 @@ static void client_drain(struct service *service)
 {
 	struct client *client = client_of(service);
 	client->draining = true;
-	for (uint32_t i = 0; i < client->visiting_count; i++) {
-		timer_disarm(&client->visiting[i].retry);
-		if (client->visiting[i].listening.asked)
-			hub_unlisten(service->hub, &client->visiting[i].listening);
-	}
-	client_forwarders_stop(client);
+	client_ports_stop(client);
 	for (uint32_t i = 0; i < client->link_count; i++)
 		client_link_drain(&client->links[i]);
 }
@@ -161,13 +116,10 @@ static void client_destroy(struct service *service)
 	struct client *client = client_of(service);
 	for (uint32_t i = 0; i < client->link_count; i++)
 		client_link_fini(&client->links[i]);
-	for (uint32_t i = 0; i < client->visiting_count; i++)
-		timer_disarm(&client->visiting[i].retry);
-	client_forwarders_fini(client);
+	client_ports_fini(client);
 	client_tallies_destroy(client);
 	free(client->links);
-	free(client->visiting);
-	free(client->forwarding);
+	free(client->ports);
 	free(client->publications);
 	free(client->known);
 	free(client);
@@ -200,22 +152,16 @@ static void fill_publications(struct client *client, const struct config_client 
 					 .visitor = true,
 					 .bind_addr = "127.0.0.1",
 					 .bind_port = visitor->bind.port};
-		struct visiting *visiting = &client->visiting[client->visiting_count++];
-		*visiting = (struct visiting){.client = client,
-					      .config = visitor,
-					      .retry = {.expired = visiting_retry},
-					      .listening = {.address = visitor->bind,
-							    .service = &client->service,
-							    .wire = &wire_plain,
-							    .carrier = &carrier_raw,
-							    .role = &role_client_visitor,
-							    .tag = i,
-							    .opened = visiting_opened,
-							    .closed = visiting_closed,
-							    .target = {.published = true,
-								       .port = visitor->publish_port,
-								       .service = client->service.index}}};
-		text_copy(visiting->listening.target.host, HOST_SIZE, slice_of(visitor->name));
+		struct listening listening = {
+			.address = visitor->bind,
+			.wire = &wire_plain,
+			.role = &role_client_visitor,
+			.tag = i,
+			.target = {.published = true,
+				   .port = visitor->publish_port,
+				   .service = client->service.index}};
+		text_copy(listening.target.host, HOST_SIZE, slice_of(visitor->name));
+		client_port_add(client, visitor->name, &listening);
 	}
 }
 
@@ -224,13 +170,13 @@ static bool client_alloc(struct client *client, const struct config_client *conf
 	client->links = calloc(client->settings->links->count, sizeof *client->links);
 	client->publications =
 	    calloc(config->proxy_count + config->visitor_count + 1, sizeof *client->publications);
-	client->visiting = calloc(config->visitor_count + 1, sizeof *client->visiting);
-	client->forwarding = calloc(config->forwarder_count + 1, sizeof *client->forwarding);
+	client->ports =
+	    calloc(config->visitor_count + config->forwarder_count + 1, sizeof *client->ports);
 	client->known = calloc(config->gateway_count, sizeof *client->known);
 	for (size_t i = 0; client->known && i < config->gateway_count; i++)
 		client_gateway_init(&client->known[i]);
-	return client->links && client->publications && client->visiting && client->forwarding &&
-	       client->known && client_tallies_create(client);
+	return client->links && client->publications && client->ports && client->known &&
+	       client_tallies_create(client);
 }
 
 struct service *client_create(struct hub *hub, const struct client_settings *settings)

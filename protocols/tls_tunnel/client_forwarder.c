@@ -5,8 +5,6 @@
  * held. Success is told when the far end has agreed. Whoever runs the program may reach from here what the
  * machine can, but for our own listeners.
  */
-#include <errno.h>
-
 #include "core/log.h"
 #include "protocols/frontends/dial.h"
 #include "protocols/frontends/http_proxy.h"
@@ -15,7 +13,7 @@
 #include "protocols/tls_tunnel/forward_name.h"
 #include "protocols/tls_tunnel/routing.h"
 
-enum { LISTEN_RETRY_S = 10, LOOKUP_S = 5, DIRECT_S = 10, ANSWER_S = 60 };
+enum { LOOKUP_S = 5, DIRECT_S = 10, ANSWER_S = 60 };
 
 /* A conn's, on the worker where it is. */
 struct forwarder_user {
@@ -233,76 +231,17 @@ static const struct role role_client_forwarder = {
 	.ended = user_ended,
 };
 
-/* ---- the listeners ---- */
-
-static void forwarding_opened(struct listening *listening, int error)
-{
-	struct forwarding *forwarding = OWNER(listening, struct forwarding, listening);
-	struct hub *hub = forwarding->client->service.hub;
-	const struct config_forwarder *config = forwarding->config;
-	char at[ADDRESS_TEXT_SIZE];
-	address_format(&listening->address, at);
-	if (error == 0) {
-		log_info("forwarding", TEXT("name", config->name), TEXT("at", at),
-			 TEXT("speaks", config->type == FORWARDER_HTTP ? "HTTP" : "SOCKS5"));
-		return;
-	}
-	log_warn("cannot listen for a forwarder", TEXT("name", config->name), TEXT("at", at),
-		 TEXT("reason", error == -EADDRINUSE ? "the port is in use by another process"
-						     : reason_text(reason_of_errno(error))),
-		 NUMBER("retry_s", LISTEN_RETRY_S));
-	timer_arm(&hub->wheel, &forwarding->retry, instant_after(hub->now, DURATION_S(LISTEN_RETRY_S)));
-}
-
-static void forwarding_closed(struct listening *listening) {}
-
-static void forwarding_retry(struct timer *timer)
-{
-	struct forwarding *forwarding = OWNER(timer, struct forwarding, retry);
-	if (!forwarding->client->draining)
-		hub_listen(forwarding->client->service.hub, &forwarding->listening);
-}
-
 void client_forwarders_init(struct client *client)
 {
 	const struct config_client *config = client->settings->config;
 	for (uint32_t i = 0; i < config->forwarder_count; i++) {
 		const struct config_forwarder *forwarder = &config->forwarders[i];
-		client->forwarding[i] = (struct forwarding){
-			.client = client,
-			.config = forwarder,
-			.retry = {.expired = forwarding_retry},
-			.listening = {.address = forwarder->bind,
-				      .service = &client->service,
-				      .wire = forwarder->type == FORWARDER_HTTP ? &wire_http_proxy
-										: &wire_socks5,
-				      .carrier = &carrier_raw,
-				      .role = &role_client_forwarder,
-				      .tag = i,
-				      .guarded = true,
-				      .opened = forwarding_opened,
-				      .closed = forwarding_closed}};
+		bool http = forwarder->type == FORWARDER_HTTP;
+		const struct listening listening = {.address = forwarder->bind,
+						    .wire = http ? &wire_http_proxy : &wire_socks5,
+						    .role = &role_client_forwarder,
+						    .tag = i,
+						    .guarded = true};
+		client_port_add(client, forwarder->name, &listening)->speaks = http ? "HTTP" : "SOCKS5";
 	}
-	client->forwarding_count = (uint32_t)config->forwarder_count;
-}
-
-void client_forwarders_start(struct client *client)
-{
-	for (uint32_t i = 0; i < client->forwarding_count; i++)
-		hub_listen(client->service.hub, &client->forwarding[i].listening);
-}
-
-void client_forwarders_stop(struct client *client)
-{
-	for (uint32_t i = 0; i < client->forwarding_count; i++) {
-		timer_disarm(&client->forwarding[i].retry);
-		if (client->forwarding[i].listening.asked)
-			hub_unlisten(client->service.hub, &client->forwarding[i].listening);
-	}
-}
-
-void client_forwarders_fini(struct client *client)
-{
-	for (uint32_t i = 0; i < client->forwarding_count; i++)
-		timer_disarm(&client->forwarding[i].retry);
 }

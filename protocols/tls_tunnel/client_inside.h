@@ -2,7 +2,7 @@
  *
  * client.c has the service and the visitors, client_link.c the life of one link, client_opening.c its
  * transport, client_gateway.c its generation, client_local.c the published services, client_forwarder.c the
- * forwarders, client_user.c the way of all local users to a link.
+ * forwarders, client_port.c where local users come, client_user.c the way of all of them to a link.
  */
 #ifndef PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
 #define PROTOCOLS_TLS_TUNNEL_CLIENT_INSIDE_H
@@ -37,16 +37,11 @@ struct client_link {
 	char host[HOST_SIZE + 2];
 };
 
-struct visiting {
+/* Where users come who belong to a visitor or to a forwarder. */
+struct client_port {
 	struct client *client;
-	const struct config_visitor *config;
-	struct listening listening;
-	struct timer retry;
-};
-
-struct forwarding {
-	struct client *client;
-	const struct config_forwarder *config;
+	const char *name;
+	const char *speaks;                  /* a forwarder's; NULL: a visitor's */
 	struct listening listening;
 	struct timer retry;
 };
@@ -58,13 +53,11 @@ struct client {
 	uint32_t link_count;
 	struct credentials credentials;
 	struct publication *publications;
-	uint32_t publication_count, visiting_count;
+	uint32_t publication_count, port_count;
 	struct client_gateway *known;        /* by index of config->gateways */
 	bool draining, listening;
 	bool alone;                          /* the gateway takes one link, and that was said */
-	struct visiting *visiting;
-	struct forwarding *forwarding;
-	uint32_t forwarding_count;
+	struct client_port *ports;
 	struct tally **tallies;              /* client_tally */
 	struct instant since;                /* it was made */
 };
@@ -75,8 +68,6 @@ static inline struct client *client_of(struct service *service)
 }
 
 /* ---- client.c ---- */
-/* The first link is up: local ports for visitors and forwarders are opened, once. */
-void client_visitors_start(struct client *client);
 /* The gateway takes several links: parked ones on all workers begin. */
 void client_links_start(struct client *client);
 /* Where the link of that number lives; it, if that is here. */
@@ -91,9 +82,15 @@ struct channel *client_user_place(struct session *session, struct channel *chann
 
 /* ---- client_forwarder.c ---- */
 void client_forwarders_init(struct client *client);
-void client_forwarders_start(struct client *client);
-void client_forwarders_stop(struct client *client);
-void client_forwarders_fini(struct client *client);
+
+/* ---- client_port.c ---- */
+/* One more, of what `listening` tells of it: address, wire, role, tag, target. */
+struct client_port *client_port_add(struct client *client, const char *name,
+				    const struct listening *listening);
+/* The first link is up: they are opened, once. */
+void client_ports_start(struct client *client);
+void client_ports_stop(struct client *client);
+void client_ports_fini(struct client *client);
 
 /* ---- client_opening.c ---- */
 const struct carrier *client_carrier(const struct config_client *config);

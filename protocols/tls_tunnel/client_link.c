@@ -335,7 +335,7 @@ static void link_published(struct session *session, const struct event *event)
 	if (atomic_fetch_add_explicit(&client->settings->links->ready_count, 1, memory_order_relaxed) == 0)
 		log_service(link, event);
 	if (link->number == 0) {
-		client_visitors_start(client);
+		client_ports_start(client);
 		if (!client->alone)
 			client_links_start(client);
 	}

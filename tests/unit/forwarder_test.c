@@ -31,7 +31,7 @@ static void begin(void)
 	world_init(3);
 	settings.links = client_links_create(1, 1);
 	client = client_of(client_create(&world.hub, &settings));
-	const struct listening *listening = &client->forwarding[0].listening;
+	const struct listening *listening = &client->ports[0].listening;
 	user = session_create(&world.hub, &(struct session_options){.wire = listening->wire,
 								    .carrier = listening->carrier,
 								    .role = listening->role,
