@@ -23,6 +23,7 @@ static void listener_rested(struct timer *timer)
 struct placement {
 	struct mail mail;
 	int fd;
+	struct address peer;
 	struct welcome welcome;
 };
 
@@ -31,31 +32,31 @@ static void placed(struct hub *to, struct mail *mail)
 	struct placement *placement = OWNER(mail, struct placement, mail);
 	struct worker *worker = worker_of(to);
 	if (worker->stopping) {
-		struct address peer = {0};
-		ring_peer(worker->ring, placement->fd, &peer);
-		if (placement->welcome.guarded && !welcome_trusts(&placement->welcome, &peer))
-			sources_leave(worker->process->sources, &peer);
+		if (placement->welcome.guarded && !welcome_trusts(&placement->welcome, &placement->peer))
+			sources_leave(worker->process->sources, &placement->peer);
 		ring_close(worker->ring, placement->fd, true);
 	} else {
-		stream_accept(worker, placement->fd, &placement->welcome);
+		stream_accept(worker, placement->fd, &placement->peer, &placement->welcome);
 	}
 	worker_show_load(worker);                /* before it stops to count as arriving */
 	atomic_fetch_sub_explicit(&worker->arriving, 1, memory_order_relaxed);
 	mail_free(mail);
 }
 
-static void place(struct listener *listener, int fd)
+static void place(struct listener *listener, int fd, const struct address *peer)
 {
 	struct worker *worker = listener->worker;
 	uint32_t to = listener->spread ? process_least_loaded(worker->process) : worker->hub.index;
 	struct placement *placement = to == worker->hub.index ? NULL : mail_create(sizeof *placement);
 	if (!placement) {
-		stream_accept(worker, fd, &listener->welcome);
+		stream_accept(worker, fd, peer, &listener->welcome);
 		worker_show_load(worker);        /* links of one client come together: the next one is now */
 		return;
 	}
-	*placement =
-	    (struct placement){.mail = {.deliver = placed, .to = to}, .fd = fd, .welcome = listener->welcome};
+	*placement = (struct placement){.mail = {.deliver = placed, .to = to},
+					.fd = fd,
+					.peer = *peer,
+					.welcome = listener->welcome};
 	atomic_fetch_add_explicit(&worker->process->workers[to].arriving, 1, memory_order_relaxed);
 	ring_forget(worker->ring, fd);
 	hub_post(&worker->hub, &placement->mail);
@@ -84,10 +85,9 @@ static void accepted(struct listener *listener, int fd)
 		ring_close(worker->ring, fd, true);
 		return;
 	}
-	if (welcome->guarded || welcome->sources.allow_count || welcome->sources.deny_count)
-		ring_peer(worker->ring, fd, &peer);
+	ring_peer(worker->ring, fd, &peer);      /* once: of a connection that was reset it is not known */
 	if (welcome_trusts(welcome, &peer)) {
-		place(listener, fd);             /* it is judged by what it says */
+		place(listener, fd, &peer);      /* it is judged by what it says */
 		return;
 	}
 	if (!welcome_lets_in(welcome, &peer)) {
@@ -99,7 +99,7 @@ static void accepted(struct listener *listener, int fd)
 		refuse(listener, fd, &peer, "limits.connections_per_source is reached");
 		return;
 	}
-	place(listener, fd);
+	place(listener, fd, &peer);
 }
 
 static void listener_join(struct listener *listener)

@@ -49,19 +49,17 @@ static void link_options(struct stream *stream)
 
 static void accepted_plain(struct stream *stream);
 
-void stream_accept(struct worker *worker, int fd, const struct welcome *welcome)
+void stream_accept(struct worker *worker, int fd, const struct address *peer, const struct welcome *welcome)
 {
 	struct hub *hub = &worker->hub;
-	struct address peer = {0};
-	ring_peer(worker->ring, fd, &peer);
-	bool trusted = welcome_trusts(welcome, &peer), guarded = welcome->guarded && !trusted;
+	bool trusted = welcome_trusts(welcome, peer), guarded = welcome->guarded && !trusted;
 	bool tight = hub_is_tight(hub), full = worker->half_open_count >= HALF_OPEN_MAX;
 	struct stream *stream = full || tight ? NULL : stream_create(worker, fd);
 	struct welcome *copy = stream ? memory_acquire(&hub->memory, sizeof *copy) : NULL;
 	if (!copy) {
 		hub_count(hub, full ? COUNTER_connections_refused_half_open : COUNTER_channels_memory, 1);
 		if (guarded)
-			sources_leave(worker->process->sources, &peer);
+			sources_leave(worker->process->sources, peer);
 		if (stream)
 			stream_terminate(stream, true);
 		else
@@ -70,7 +68,7 @@ void stream_accept(struct worker *worker, int fd, const struct welcome *welcome)
 	}
 	*copy = *welcome;
 	stream->welcome = copy;
-	stream->peer = peer;
+	stream->peer = *peer;
 	stream->guarded = guarded;
 	if (!trusted) {
 		stream_begin(stream);

@@ -88,8 +88,8 @@ struct stream {
 
 _Static_assert(sizeof(struct stream) <= 832, "every idle connection has one");
 
-/* An accepted descriptor becomes a stream. Closes it when there is no memory. */
-void stream_accept(struct worker *worker, int fd, const struct welcome *welcome);
+/* An accepted descriptor becomes a stream, of that peer. Closes it when there is no memory. */
+void stream_accept(struct worker *worker, int fd, const struct address *peer, const struct welcome *welcome);
 /* A dialled one: session_open follows once tls (NULL: plain) is through, session_end when it fails. `ahead`
  * (NULL: there was no proxy) is emptied: bytes of the peer that were read before. */
 struct stream *stream_dialled(struct worker *worker, int fd, struct session *session, struct tls *tls,

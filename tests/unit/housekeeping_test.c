@@ -33,7 +33,7 @@ static int accept_one(void)
 {
 	int ends[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-	stream_accept(worker, ends[0], &welcome);
+	stream_accept(worker, ends[0], &(struct address){0}, &welcome);
 	struct stream *stream = newest();
 	struct instant until = instant_after(ring_now(worker->ring), DURATION_S(PATIENCE_S));
 	assert_int_equal(write(ends[1], "x", 1), 1);
