@@ -82,6 +82,19 @@ static void finish(struct import *import)
 		check_result(import);
 }
 
+/* Neither is chosen: each is read for its own faults. */
+static void read_both(struct import *import)
+{
+	const struct toml_node *server = toml_find(import->toml.root, "server");
+	const struct toml_node *client = toml_find(import->toml.root, "client");
+	if (!server || !client)
+		return;
+	if (server->kind == TOML_TABLE)
+		import_server(import, server);
+	if (client->kind == TOML_TABLE)
+		import_client(import, client);
+}
+
 bool import_convert(struct import *import, struct slice text)
 {
 	import->broken = !toml_parse(&import->toml, text);
@@ -93,6 +106,8 @@ bool import_convert(struct import *import, struct slice text)
 		import_server(import, table);
 	else if (table)
 		import_client(import, table);
+	else if (import->toml.root)
+		read_both(import);
 	problems_sort(&import->toml.problems);
 	if (!import->toml.problems.error_count)
 		finish(import);

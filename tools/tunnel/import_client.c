@@ -102,8 +102,8 @@ void import_put_bind(struct import *import, const struct toml_node *addr, const 
 	static const char place_twice[] = "listening on";
 	struct address address;
 	char text[ADDRESS_TEXT_SIZE];
-	if ((addr && !import_text_of(import, addr)) || !port ||
-	    !import_address(import, addr, "127.0.0.1", port, &address))
+	if ((addr && !import_text_of(import, addr)) ||
+	    !import_address(import, addr, "127.0.0.1", port, &address) || !port)
 		return;
 	import_once(import, port_node, place_twice, address_format(&address, text));
 	if (addr) {
