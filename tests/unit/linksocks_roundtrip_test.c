@@ -15,10 +15,11 @@
 #include "tests/unit/linksocks_wire_world.h"
 #include "tests/unit/seeds.h"
 
+#include "tests/unit/carried.h"
+
 enum { USERS_MAX = 16, TURNS_MAX = 6000, TEXT_MAX = 200 };
 
-static uint64_t events, moved;
-static struct bytes put_in[CONNS_MAX]; /* all that a conn was given */
+static uint64_t events;
 static const struct carrier *const carriers[] = {&carrier_plain, &carrier_websocket};
 
 /* ---- turns ---- */
@@ -189,42 +190,7 @@ static void conn_says(struct conn *conn)
 	bool random = chance(2);
 	for (size_t i = 0; i < size; i++)
 		bytes[i] = random ? (uint8_t)random_next(&world.random) : (uint8_t)(i / 9 % 8);
-	bytes_add(&conn->in, bytes, size);
-	bytes_add(&put_in[conn - world.conns], bytes, size);
-	moved += size;
-}
-
-static void conn_acts(struct conn *conn)
-{
-	uint64_t what = chance(24);
-	if (what < 18)
-		conn_says(conn);
-	else if (what < 20)
-		conn->in_ended = true;
-	else if (what == 20 && conn->session && !conn->gone)
-		session_end(conn->session, REASON_LOST, NULL, false);
-}
-
-/* What left at one end is what went in at the other: all of it when both ended well, else a beginning. */
-static void assert_carried(const struct conn *from, const struct conn *to)
-{
-	const struct bytes *in = &put_in[from - world.conns];
-	assert_true(to->out.size <= in->size);
-	if (to->out.size)
-		assert_memory_equal(to->out.at, in->at, to->out.size);
-	bool halves = world.link[SERVER]->traits & TRAIT_HALF_CLOSE;
-	bool lost = to->why || (!halves && (from->why || from->asks));
-	if (!lost && to->out.size != in->size)
-		fail_msg("%zu of %zu bytes came, from %s (%s) to %s", to->out.size, in->size,
-			 from->asks ? "asker" : "answerer", reason_name(from->why), reason_name(to->why));
-}
-
-static bool all_gone(void)
-{
-	for (uint32_t i = 0; i < world.conn_count; i++)
-		if (!world.conns[i].gone)
-			return false;
-	return true;
+	conn_give(conn, bytes, size);
 }
 
 static void relay(void)
@@ -289,7 +255,7 @@ static void seed_run(uint64_t seed)
 	world.options.carrier = carriers[seed % COUNT_OF(carriers)];
 	world.chop = chance(8);
 	world.hub.batching.enabled = chance(2);
-	memset(put_in, 0, sizeof put_in);
+	nothing_carried();
 	flying[0].size = flying[1].size = 0;
 	if (handshake()) {
 		for (uint64_t i = chance(4); i; i--)
@@ -298,8 +264,6 @@ static void seed_run(uint64_t seed)
 		if (chance(2))
 			garbage();
 	}
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		free(put_in[i].at);
 	world_close();
 }
 

@@ -16,9 +16,11 @@
 #include "tests/unit/seeds.h"
 #include "tests/unit/wire_world.h"
 
+#include "tests/unit/carried.h"
+
 enum { LISTED_MAX = 24, USERS_MAX = 24, TURNS_MAX = 4000 };
 
-static uint64_t events, moved;
+static uint64_t events;
 
 /* ---- random values ---- */
 
@@ -261,8 +263,6 @@ static void refused_handshake(void)
 
 /* ---- channels ---- */
 
-static struct bytes put_in[CONNS_MAX]; /* all that a conn was given */
-
 static void conn_says(struct conn *conn)
 {
 	static uint8_t bytes[70000];
@@ -271,38 +271,7 @@ static void conn_says(struct conn *conn)
 		return;
 	for (size_t i = 0; i < size; i += 1 + chance(7))
 		bytes[i] = (uint8_t)random_next(&world.random);
-	bytes_add(&conn->in, bytes, size);
-	bytes_add(&put_in[conn - world.conns], bytes, size);
-	moved += size;
-}
-
-static void conn_acts(struct conn *conn)
-{
-	uint64_t what = chance(24);
-	if (what < 18)
-		conn_says(conn);
-	else if (what < 20)
-		conn->in_ended = true;
-	else if (what == 20 && conn->session && !conn->gone)
-		session_end(conn->session, REASON_LOST, NULL, false);
-}
-
-/* What left at one end is what went in at the other: all of it when both ended well, else a beginning.
- * Towards a peer that cannot half-close the answer's end is the end of the question too. */
-static void assert_carried(const struct conn *from, const struct conn *to)
-{
-	const struct bytes *in = &put_in[from - world.conns];
-	assert_true(to->out.size <= in->size);
-	if (to->out.size)
-		assert_memory_equal(to->out.at, in->at, to->out.size);
-	bool halves = world.link[SERVER]->traits & world.link[CLIENT]->traits & TRAIT_HALF_CLOSE;
-	bool lost =
-	    to->why || (!halves && (from->why || from->asks)); /* never silently between our own ends */
-	if (!lost && to->out.size != in->size)
-		fail_msg("%zu of %zu bytes came, from %s (%s%s%s) to (%s%s%s)", to->out.size, in->size,
-			 from->asks ? "asker" : "answerer", from->gone ? "gone " : "", reason_name(from->why),
-			 from->in_ended ? " ended" : "", to->gone ? "gone " : "", reason_name(to->why),
-			 to->shut ? " shut" : "");
+	conn_give(conn, bytes, size);
 }
 
 /* Whose the question is travels where both ends have shown that they can. */
@@ -328,14 +297,6 @@ static struct user_address some_source(void)
 		source.bytes[i] = (uint8_t)chance(256);
 	source.port = source.family ? (uint16_t)chance(65536) : 0;
 	return source;
-}
-
-static bool all_gone(void)
-{
-	for (uint32_t i = 0; i < world.conn_count; i++)
-		if (!world.conns[i].gone)
-			return false;
-	return true;
 }
 
 static void say_why_not(void)
@@ -427,7 +388,7 @@ static void seed_run(uint64_t seed)
 	world.chop = chance(8);
 	static const enum tunnel_generation older[] = {TUNNEL_14, TUNNEL_14Y, TUNNEL_10};
 	world.speaks = chance(3) ? TUNNEL_UNKNOWN : older[chance(COUNT_OF(older))];
-	memset(put_in, 0, sizeof put_in);
+	nothing_carried();
 	if (chance(8) == 0) {
 		refused_handshake();
 	} else {
@@ -441,8 +402,6 @@ static void seed_run(uint64_t seed)
 		if (chance(2))
 			garbage();
 	}
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		free(put_in[i].at);
 	world_close();
 }
 
