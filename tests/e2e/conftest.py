@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import sys
 import tempfile
 
@@ -138,3 +139,12 @@ def pytest_runtest_makereport(item, call):
     result = yield
     if call.when == "call":
         item.failed = result.get_result().failed
+
+
+@pytest.fixture
+def local(world):
+    """A listening socket of the test in the place of a local service."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener.settimeout(tunnel.WAIT)
+    world.closers.append(listener.close)
+    return listener

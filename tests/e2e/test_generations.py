@@ -305,14 +305,6 @@ def test_ours_forwards_beside_visiting(world, generation):
 
 
 @pytest.fixture
-def local(world):
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    listener.settimeout(tunnel.WAIT)
-    world.closers.append(listener.close)
-    return listener
-
-
-@pytest.fixture
 def serve(world, certificate):
     def go(generation, port=0):
         server = legacy.Server(certificate, generation, port)

@@ -22,15 +22,6 @@ def server(certificate):
 
 
 @pytest.fixture
-def local(world):
-    """A listening socket of the test in the place of a local service."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    listener.settimeout(tunnel.WAIT)
-    world.closers.append(listener.close)
-    return listener
-
-
-@pytest.fixture
 def start(world, server, local):
     """Starts a client with one proxy (port 8080) towards the scripted gateway."""
 
