@@ -260,13 +260,14 @@ static void worker_sleeps(void *unused)
 }
 
 /* Whole programs do not get the machine: then much is due at once, timers and sockets. Where all must come
- * through it is less than any deadline. */
+ * through it is less than any deadline, and seldom. */
 static void programs_sleep(void *unused)
 {
 	uint64_t max_ns = (uint64_t)(world.knobs.strict ? DURATION_S(4) : DURATION_S(25)).ns;
 	uint64_t in = 1 + sim_below(3);
-	if (world.over)
+	if (world.over || (world.knobs.strict && sim.now_ns < world.slept_ns + DURATION_S(10).ns))
 		return;
+	world.slept_ns = sim.now_ns;
 	tally(TALLY_programs_paused);
 	for (uint32_t i = 0; i < world.node_count; i++) {
 		int64_t until_ns = sim.now_ns + (int64_t)sim_log_uniform(1000000, max_ns);

@@ -159,7 +159,8 @@ long net_read(struct net_socket *socket, void *bytes, size_t size)
 	if (socket->dead)
 		return -ECONNRESET;
 	if (pipe->ready) {
-		size = piece_size(size_min(size, pipe->ready));
+		size = size_min(size, pipe->ready);
+		size = socket->fd >= 0 && net.whole_reads ? size : piece_size(size);
 		size_t first = size_min(size, pipe->size - pipe->head);
 		memcpy(bytes, pipe->bytes + pipe->head, first);
 		memcpy((uint8_t *)bytes + first, pipe->bytes, size - first);

@@ -11,6 +11,7 @@
 #include "ring/stream.h"
 #include "tests/sim/associations.h"
 #include "tests/sim/greeting.h"
+#include "tests/sim/kernel.h"
 #include "tests/sim/refusals.h"
 #include "tests/sim/ring_sim.h"
 #include "tests/sim/stock.h"
@@ -105,7 +106,7 @@ void node_start(struct node *node)
 	char why[RING_WHY_SIZE];
 	struct process *process = &node->process;
 	sim_trace("node %u: starts with %u workers", node->host->index, node->worker_count);
-	*process = (struct process){.engine = &ring_sim,
+	*process = (struct process){.engine = node->engine,
 				    .limits = node->limits,
 				    .populate = populate,
 				    .populate_state = node,
@@ -122,7 +123,7 @@ void node_start(struct node *node)
 	bool speaks = !node->is_gateway && !node->is_socks;
 	if (speaks && !(node->client.links = client_links_create(node->link_count, FORWARDERS_COUNT)))
 		sim_fail("no memory for links");
-	ring_sim_host = node->host;
+	ring_sim_host = kernel_host = node->host;
 	for (uint32_t i = 0; i < node->worker_count; i++) {
 		struct worker *worker = &process->workers[i];
 		if (node->receive_max)
@@ -148,12 +149,17 @@ static bool has_work(const struct hub *hub)
 		 list_is_empty(&hub->sending) && list_is_empty(&hub->requests) && !hub->outgoing);
 }
 
+static bool ring_is_ready(const struct node *node, struct ring *ring)
+{
+	return node->engine == &ring_epoll ? kernel_has_news(ring) : ring_sim_is_ready(ring);
+}
+
 bool node_is_runnable(struct node *node, uint32_t index)
 {
 	struct worker *worker = &node->process.workers[index];
 	if (node->state == NODE_OFF || node->done[index] || sim.now_ns < node->paused_until_ns[index])
 		return false;
-	return ring_sim_is_ready(worker->ring) || has_work(&worker->hub) ||
+	return ring_is_ready(node, worker->ring) || has_work(&worker->hub) ||
 	       wheel_next(&worker->hub.wheel).ns <= sim.now_ns;
 }
 
@@ -237,6 +243,7 @@ void node_turn(struct node *node, uint32_t index)
 	uint64_t before = progress_of(&worker->hub);
 	bool slept = sim.now_ns - node->turned_ns[index] > 1000000;
 	node->turned_ns[index] = sim.now_ns;
+	kernel_host = node->host;
 	node->done[index] = !worker_turn(worker, (struct instant){0});
 	ferries_look(worker);
 	node->idle_turns[index] =
@@ -246,7 +253,7 @@ void node_turn(struct node *node, uint32_t index)
 		sim_fail("worker %u of node %u is busy with nothing: %d turns (ring %d, delivered %d, "
 			 "readable %d, writable %d, ended %d, requests %d, "
 			 "outgoing %d, timer in %lld us)",
-			 index, node->host->index, IDLE_TURNS_MAX, ring_sim_is_ready(worker->ring),
+			 index, node->host->index, IDLE_TURNS_MAX, ring_is_ready(node, worker->ring),
 			 !list_is_empty(&worker->hub.delivered), !list_is_empty(&worker->hub.readable),
 			 !list_is_empty(&worker->hub.writable), !list_is_empty(&worker->hub.ended),
 			 !list_is_empty(&worker->hub.requests), worker->hub.outgoing != NULL,
@@ -272,6 +279,7 @@ bool node_finish(struct node *node)
 	for (uint32_t i = 0; i < node->worker_count; i++)
 		if (!node->done[i])
 			return false;
+	kernel_host = node->host;
 	resolve_stop(&node->process);
 	for (uint32_t i = 0; i < node->worker_count; i++)
 		tally_counters(node->process.workers[i].hub.counters);
@@ -307,6 +315,7 @@ void node_kill(struct node *node, enum net_death how)
 			node_trace(node);
 		if (turns == KILL_TURNS_MAX)
 			sim_fail("node %u does not let go of dead sockets", node->host->index);
+		kernel_host = node->host;
 		for (uint32_t i = 0; i < node->worker_count; i++)
 			if (!node->done[i])
 				node->done[i] = !worker_turn(&node->process.workers[i], (struct instant){0});

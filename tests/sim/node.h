@@ -36,6 +36,7 @@ struct node {
 	bool is_gateway;
 	enum node_state state;
 	struct net_host *host;
+	const struct ring_table *engine;
 	uint32_t worker_count;
 	uint32_t link_count;         /* of a client: what it asks for */
 	struct process process;

@@ -13,6 +13,7 @@
 #define TALLIES_OF_WORLD(X)                                                                                  \
 	X(pieces_cut)	    /* reads and writes that took less than was asked */                             \
 	X(ops_late)	    /* could go on and waited for a later turn */                                    \
+	X(edges)	    /* told by epoll */                                                              \
 	X(ops_early)	    /* submitted and tried in the same turn */                                       \
 	X(cancels_late)	    /* not heard at once */                                                          \
 	X(multishots_ended) /* with a result, without a reason */                                            \

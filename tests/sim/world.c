@@ -7,6 +7,7 @@
 #include "protocols/frontends/http.h"
 #include "protocols/tls_tunnel/wire.h"
 #include "tests/sim/associations.h"
+#include "tests/sim/kernel.h"
 #include "tests/sim/ring_sim.h"
 
 enum { STEPS_MAX = 6000000, STEP_NS_MAX = 20000, LINKS_DRAWN_MAX = 5 };
@@ -291,6 +292,8 @@ static void knobs_draw(struct knobs *knobs)
 	ring_sim_faults.eager = sim_below(2) ? (uint32_t)sim_below(900) : 0;
 	ring_sim_faults.fails = sim_below(2) ? (uint32_t)sim_below(8) : 0;
 	knobs->associations = sim_below(3) == 0;
+	knobs->epoll = !knobs->associations && sim_below(2);
+	net.whole_reads = knobs->epoll;
 	net.faults.datagrams_lost = sim_below(2) ? (uint32_t)sim_below(200) : 0;
 	net.faults.datagrams_twice = sim_below(2) && !knobs->strict ? (uint32_t)sim_below(200) : 0;
 	net.faults.datagrams_stuck = sim_below(2) ? (uint32_t)sim_below(300) : 0;
@@ -328,6 +331,7 @@ void world_build(void)
 	bool few = sim.scenario == SCENARIO_LIMITS || sim_below(4) == 0;
 	for (uint32_t i = 0; i < world.node_count; i++) {
 		limits_draw(&world.nodes[i].limits);
+		world.nodes[i].engine = world.knobs.epoll ? &ring_epoll : &ring_sim;
 		world.nodes[i].receive_max = few ? 8 + (uint32_t)sim_below(24) : 0;
 	}
 }
@@ -342,6 +346,7 @@ void world_free(void)
 	peers_end();
 	net_end();
 	ring_sim_end();
+	kernel_end();
 }
 
 void service_up(struct local_service *service)

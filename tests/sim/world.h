@@ -55,6 +55,7 @@ struct knobs {
 	bool forwards;               /* a client has forwarders: forwards.h */
 	bool exchanges;              /* most users come to forwarders, and say little */
 	bool crowd;                  /* all users come at once */
+	bool epoll;                  /* the engine is ring_epoll.c: kernel.h */
 	bool associations;           /* some send datagrams: associations.h */
 	uint32_t users;
 	uint32_t pause;              /* permille of turns after which a worker sleeps for a while */
@@ -73,6 +74,7 @@ struct world {
 	char bridge_host[NAME_SIZE]; /* what visitors of BRIDGE_NAME reach */
 	uint16_t bridge_port;
 	struct local_service *bridge_service;
+	int64_t slept_ns;            /* programs did, at last */
 	bool over;                   /* faults are */
 	bool stopping;
 };
