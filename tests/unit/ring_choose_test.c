@@ -1,6 +1,7 @@
 /* tests/unit/ring_choose_test.c - the choice of an engine where io_uring is forbidden or half forbidden.
  *
- * Each case runs in a child of its own, behind a filter of system calls as containers have them.
+ * Each case runs in a child of its own, behind a filter of system calls as containers have them. And of a
+ * machine so busy that seconds pass between any two looks at the clock.
  */
 #include "ring/ring_socket.h"
 
@@ -15,8 +16,18 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+static int64_t pause_s, passed_s;    /* between two looks at the clock; in all */
+
+int clock_gettime(clockid_t clock, struct timespec *where)
+{
+	int error = (int)syscall(SYS_clock_gettime, clock, where);
+	where->tv_sec += passed_s += pause_s;
+	return error;
+}
 
 /* Refuses one system call with `error`; the numbers of io_uring's are the same on all architectures. */
 static bool refuse(uint32_t call, uint32_t error)
@@ -158,11 +169,24 @@ static void choices(void **state)
 		assert_ptr_equal(automatic, &ring_uring);
 }
 
+static void on_a_busy_machine(void **state)
+{
+	char why[RING_WHY_SIZE] = "";
+	bool allowed = is_allowed();
+	pause_s = 5;
+	const struct ring_table *epoll = ring_choose("epoll", why);
+	const struct ring_table *uring = allowed ? ring_choose("io_uring", why) : NULL;
+	pause_s = 0;
+	assert_ptr_equal(epoll, &ring_epoll);
+	if (allowed)
+		assert_ptr_equal(uring, &ring_uring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(choices), cmocka_unit_test(setup_refused), cmocka_unit_test(others_refused),
-		cmocka_unit_test(without_ipv6),
+		cmocka_unit_test(without_ipv6), cmocka_unit_test(on_a_busy_machine),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
