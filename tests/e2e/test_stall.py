@@ -27,6 +27,7 @@ def assert_little_growth(programs, before, more_kib=0):
 
     most = GROWTH_KIB + more_kib
     tunnel.until(lambda: max(growth()) < most, lambda: f"growth in KiB: {growth()}", 4 * tunnel.WAIT)
+    print(f"growth in KiB: {growth()}")
 
 
 def stalled_user(port, down):
