@@ -274,6 +274,8 @@ static void connect_arrived(void *object)
 	socket->other = far;
 	net_pipe_init(&far->in);
 	net_pipe_init(&socket->in);
+	if (net.introduces && socket->fd >= 0 && socket->remote.port == NET_PORT_LINK)
+		net_pipe_introduce(far);
 	list_push(&listener->backlog, &far->backlog_link);
 	listener->backlog_count++;
 	sim_after((struct duration){socket->latency_ns}, connect_done, socket);

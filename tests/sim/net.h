@@ -108,6 +108,7 @@ struct net {
 	struct link sockets;         /* all of the run */
 	struct link datagrams;       /* on their way */
 	uint64_t datagrams_sent, datagrams_lost;
+	bool introduces;             /* a proxy is in front of NET_PORT_LINK, for programs */
 	bool whole_reads;            /* a short one has emptied the socket */
 	uint64_t serial;
 	uint16_t port;               /* the next ephemeral one */

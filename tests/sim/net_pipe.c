@@ -2,6 +2,7 @@
 #include "tests/sim/net_pipe.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/sim/tally.h"
@@ -250,6 +251,19 @@ long net_write(struct net_socket *socket, const void *bytes, size_t size)
 	if (breaks)
 		path_breaks(socket);
 	return (long)size;
+}
+
+void net_pipe_introduce(struct net_socket *to)
+{
+	struct net_pipe *pipe = &to->in;
+	char text[64];
+	int size = snprintf(text, sizeof text, "PROXY TCP4 10.0.%u.1 10.0.%u.1 %u %u\r\n",
+			    to->remote.bytes[2], to->local.bytes[2], to->remote.port, to->local.port);
+	check(size > 0 && (uint32_t)size <= pipe->size);
+	memcpy(pipe->bytes, text, (size_t)size);
+	pipe->used = (uint32_t)size;
+	for (size_t at = 0, piece; at < (size_t)size; at += piece)
+		fly(to->other, to, (uint32_t)(piece = piece_size((size_t)size - at)));
 }
 
 /* ---- ends ---- */

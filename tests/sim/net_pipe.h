@@ -5,6 +5,8 @@
 #include "tests/sim/net.h"
 
 void net_pipe_init(struct net_pipe *pipe);
+/* Before anything else comes there: a proxy in front says whose the connection is. */
+void net_pipe_introduce(struct net_socket *to);
 /* Drops what has arrived; what has not will find nobody. */
 void net_pipe_skip(struct net_pipe *pipe);
 /* What has come as far as this socket; asks for an event for what has not. */

@@ -178,12 +178,14 @@ void talk_ended(struct peer *peer)
 			 talk->id, (unsigned long long)peer->received, (unsigned long long)far->sent);
 }
 
-/* Once an origin has been asked, there is its answer or a reset, or nothing is what it said. */
+/* Once an origin has been asked, there is its answer or a reset; or nothing is what it said. What runs out
+ * here is told all the same, by a 503, and LinkSocks sends early what may still be refused. */
 void talk_refused(const struct talk *talk)
 {
 	const struct peer *origin = talk->origin;
 	bool silent = origin && origin->said_end && !origin->front.done && talk->asks;
-	if (origin && !silent && !talk->stock)
+	bool failed = talk->asks && memcmp(talk->user.answer.bytes, "HTTP/1.1 502", 12) == 0;
+	if (origin && failed && !silent && !talk->stock)
 		sim_fail("user %u was refused (%.12s), and its origin has heard it (it sent %llu)", talk->id,
 			 talk->user.answer.bytes, (unsigned long long)origin->sent);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "protocols/codecs/proxy_header.h"
 #include "protocols/frontends/http.h"
 #include "protocols/tls_tunnel/wire.h"
 #include "tests/sim/associations.h"
@@ -74,6 +75,18 @@ static void limits_draw(struct limits *limits)
 		limits->connections_per_source = links_of_a_host() + (uint32_t)sim_below(12);
 }
 
+/* All programs come through a proxy, which says whose they are; strangers do not. */
+static const struct voucher *voucher_of_programs(void)
+{
+	static const struct cidr programs[] = {
+	    {.family = ADDRESS_IPV4, .prefix = 23, .bytes = {10, 0, HOST_CLIENTS}},
+	    {.family = ADDRESS_IPV4, .prefix = 23, .bytes = {10, 0, HOST_CLIENTS + 2}},
+	    {.family = ADDRESS_IPV4, .prefix = 23, .bytes = {10, 0, HOST_PROVIDER}}};
+	static const struct voucher voucher = {
+	    .trusted = programs, .trusted_count = COUNT_OF(programs), .read = proxy_header_source};
+	return net.introduces ? &voucher : NULL;
+}
+
 static void gateway_build(struct node *node)
 {
 	node->is_gateway = true;
@@ -88,6 +101,7 @@ static void gateway_build(struct node *node)
 					  .alpn = {"http/1.1", "h2"}};
 	node->gateway = (struct gateway_settings){.config = &node->gateway_config,
 						  .listens = gateway_listens,
+						  .voucher = voucher_of_programs(),
 						  .tls = world.knobs.tls ? &node->tls : NULL,
 						  .detector = {.detector = {.detect = gateway_detect},
 							       .tls_tunnel_wire = &wire_tls_tunnel,
@@ -294,6 +308,7 @@ static void knobs_draw(struct knobs *knobs)
 	knobs->associations = sim_below(3) == 0;
 	knobs->epoll = !knobs->associations && sim_below(2);
 	net.whole_reads = knobs->epoll;
+	net.introduces = sim_below(4) == 0;
 	net.faults.datagrams_lost = sim_below(2) ? (uint32_t)sim_below(200) : 0;
 	net.faults.datagrams_twice = sim_below(2) && !knobs->strict ? (uint32_t)sim_below(200) : 0;
 	net.faults.datagrams_stuck = sim_below(2) ? (uint32_t)sim_below(300) : 0;
