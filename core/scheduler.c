@@ -331,8 +331,18 @@ static void say_opening(struct session *session, struct writer *writer)
 		session->owes = true;
 }
 
+/* A conn that is still being dialled says nothing, and is given up when nobody waits for it any more. */
+static void give_up(struct session *session)
+{
+	struct channel *channel = session->traits & TRAIT_CONN ? session_only_channel(session) : NULL;
+	if (channel && channel->says & SAYS_RESET)
+		say_reset(session, NULL, channel);
+}
+
 void session_pump(struct session *session, struct writer *writer)
 {
+	if (session->state == SESSION_STARTING && session->dial)
+		give_up(session);
 	if (session->state != SESSION_OPEN && session->state != SESSION_FLUSH)
 		return;
 	if (session->carrier_waits && session->state == SESSION_OPEN) {

@@ -175,7 +175,8 @@ void session_drain(struct session *session)
 void session_touch(struct session *session)
 {
 	bool speaks = session->state == SESSION_OPEN || session->state == SESSION_FLUSH;
-	if (speaks && !link_is_linked(&session->writable_link))
+	bool dials = session->state == SESSION_STARTING && session->dial; /* it may have to be called off */
+	if ((speaks || dials) && !link_is_linked(&session->writable_link))
 		list_push(&session->hub->writable, &session->writable_link);
 }
 

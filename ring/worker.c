@@ -228,7 +228,7 @@ static void pump(struct worker *worker, struct session *session)
 		stream_pump(session->stream);
 		return;
 	}
-	if (!session->ferry && !session->dgram)
+	if (!session->ferry && !session->dgram && !session->dial)
 		return;
 	writer_init(&worker->writer, session, &worker->hub.bufs, SIZE_MAX);
 	session_pump(session, &worker->writer);

@@ -1,5 +1,6 @@
 """How connections end between our own ends: half-close in every order, resets, no clean end too early."""
 
+import contextlib
 import socket
 import threading
 
@@ -148,3 +149,30 @@ def test_user_leaves_without_a_word(ends):
     with user:
         service.close()
         assert end_of(user) == (b"", "eof")
+
+
+def test_dial_is_called_off_when_its_user_leaves(world):
+    """Else a flood of users who reset would keep a connect each, for as long as one may take."""
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # its queue is full: nobody else gets an answer
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        gateway = world.gateway().ready()
+        port = tunnel.free_port()
+        proxies = [tunnel.proxy("deaf", port, deaf.getsockname()[1])]
+        owner = world.client(gateway, proxies=proxies, local_retries=1).ready()
+        before = owner.descriptors()
+        users = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(20)]
+        for user in users:
+            user.sendall(b"x")
+        tunnel.until(lambda: owner.descriptors() == before + len(users), "the dials")
+        stays = users.pop(0)  # whose dial was the first and takes as long as it may
+        for user in users:
+            abort(user)
+        tunnel.until(lambda: owner.descriptors() <= before + 1, "the end of all but one")
+        assert owner.descriptors() == before + 1
+        stays.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stays.recv(1)
