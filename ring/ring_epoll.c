@@ -91,12 +91,13 @@ static void unsubscribe(struct poller *poller, int fd)
 	*slot = (struct slot){0};
 }
 
-/* Its socket is the engine's until it has succeeded. */
+/* Its socket is the engine's until it has succeeded. One that was connected when it was called off is reset:
+ * its target must not take it for a user who has come and gone in order. */
 static void connect_drop(struct poller *poller, struct op *op)
 {
 	slot_of(poller, op->fd)->out = NULL;
 	unsubscribe(poller, op->fd);
-	socket_close(op->fd, false);
+	socket_close(op->fd, true);
 	op->fd = -1;
 }
 

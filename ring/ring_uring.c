@@ -100,7 +100,7 @@ static void connect_done(struct uring *uring, struct op *op, int32_t res)
 {
 	int fd = op->fd;
 	if (res < 0)
-		socket_close(fd, false);
+		socket_close(fd, true);          /* it may be connected in spite of the cancel */
 	if (res == -EINTR && op->cancelled)
 		res = -ECANCELED;
 	uring_finish(uring, op, res < 0 ? res : fd);
