@@ -111,6 +111,31 @@ static void connect_cancelled(void **state)
 	world_fini(&world);
 }
 
+/* The kernel may have made the connection by then: whoever accepts it must not see an end in order. */
+static void connect_cancelled_too_late(void **state)
+{
+	static struct caught from;
+	struct world world;
+	struct address address;
+	char byte;
+	world_init(&world, 64);
+	int listener = listen_at(&world, "127.0.0.1:0", &address);
+	connect_to(&world, &from, &address);
+	ring_cancel(world.ring, &from.op);
+	TURN_UNTIL(&world, from.finals == 1);
+	if (from.count)
+		ring_close(world.ring, from.fds[0], true);
+	int there = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(there >= 0 || world.ring->table != &ring_epoll);
+	if (there >= 0) {
+		assert_int_equal(recv(there, &byte, 1, 0), -1);
+		assert_int_equal(errno, ECONNRESET);
+		close(there);
+	}
+	ring_close(world.ring, listener, false);
+	world_fini(&world);
+}
+
 /* The same at a unix socket, where an engine may also give up at once because the queue is full. */
 static void connect_cancelled_unix(void **state)
 {
@@ -279,6 +304,7 @@ int main(void)
 		cmocka_unit_test(connect_refused),
 		cmocka_unit_test(accept_thousand),
 		cmocka_unit_test(connect_cancelled),
+		cmocka_unit_test(connect_cancelled_too_late),
 		cmocka_unit_test(connect_cancelled_unix),
 		cmocka_unit_test(descriptors_exhausted),
 		cmocka_unit_test(dual_stack),
