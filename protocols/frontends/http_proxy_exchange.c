@@ -82,7 +82,7 @@ static enum status hear_body(struct session *session, struct http_proxy_exchange
 }
 
 /* Another request, which is not passed on. Whoever sends it behind an answer believes that the connection
- * goes on, because its target did not say that it closes: it is closed once the answer has come to rest. */
+ * goes on, because its target did not say that it closes: it is reset once the answer has come to rest. */
 static void hear_behind(struct session *session, struct http_proxy_exchange *exchange)
 {
 	if (!exchange->answered || exchange->closes)
@@ -152,8 +152,12 @@ struct instant http_proxy_exchange_tick(struct session *session, struct http_pro
 	uint64_t seen = answer_bytes(session);
 	if (!exchange->closes)
 		return INSTANT_NEVER;
-	if (exchange->over || seen == exchange->seen) {
+	if (exchange->over) {
 		session_end(session, REASON_OK, NULL, true);
+		return INSTANT_NEVER;
+	}
+	if (seen == exchange->seen) {            /* a part of an answer must not look like all of it */
+		session_end(session, REASON_TIMEOUT, "asked again before its answer had ended", false);
 		return INSTANT_NEVER;
 	}
 	exchange->seen = seen;

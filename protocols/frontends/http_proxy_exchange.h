@@ -2,8 +2,9 @@
  *
  * Owner:  the conn, which has judged the head; a value without memory of its own. Zeroed, it waits: an answer
  * may come, and end, before the request has gone on.
- * States: (waiting) -> body -> asked; beside it answered -> over. Asked and over, or asked again, it closes
- * once limits.handshake has passed, in which its user may still read.
+ * States: (waiting) -> body -> asked; beside it answered -> over. Asked and over, it closes once
+ *         limits.handshake has passed, in which its user may still read. Asked again, it is reset when its
+ *         answer stands still for as long without an end.
  * Never:  passes on what is behind the request, or changes the answer but for a Connection: close in it.
  */
 #ifndef PROTOCOLS_FRONTENDS_HTTP_PROXY_EXCHANGE_H
@@ -19,7 +20,7 @@ struct http_proxy_exchange {
 	bool asked;                               /* and complete */
 	bool answered;                            /* the answer has begun */
 	bool over;                                /* and ended */
-	bool closes;                              /* once the answer is over, or at rest */
+	bool closes;                              /* once the answer is over; or a reset, once it rests */
 	bool chunks;                              /* the body is chunked, else `left` tells its end */
 	struct chunked chunked;
 	struct http_proxy_response response;
