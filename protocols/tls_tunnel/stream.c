@@ -23,6 +23,13 @@ static bool is_utf8(const char *text)
 	return string != NULL;
 }
 
+static void tell_refused(const struct session *session, enum reason reason, const char *detail)
+{
+	if (hub_may_log(session->hub))
+		log_info("stream refused", TEXT("peer", session->peer), TEXT("reason", reason_text(reason)),
+			 TEXT("detail", detail));
+}
+
 /* It cannot be opened: RST, after 00 and the text where the peer waits for a verdict. */
 static enum status refuse(struct channel *channel, bool verdict, enum reason reason, const char *text)
 {
@@ -30,9 +37,7 @@ static enum status refuse(struct channel *channel, bool verdict, enum reason rea
 	struct session *session = channel->session;
 	stream->dialogue = DIALOGUE_NONE;
 	stream->verdict = verdict;
-	if (hub_may_log(session->hub))
-		log_info("stream refused", TEXT("peer", session->peer), TEXT("reason", reason_text(reason)),
-			 TEXT("detail", text ? text : "what it begins with is no name and port"));
+	tell_refused(session, reason, text ? text : "what it begins with is no name and port");
 	channel_refuse(channel, reason, text);
 	return STATUS_OK;
 }
@@ -142,9 +147,7 @@ static enum status hear_nonsense(struct session *session, struct tunnel *tunnel,
 			      .channel = channel,
 			      .reason = REASON_PROTOCOL,
 			      .text = slice_of(text)};
-	if (hub_may_log(session->hub))
-		log_info("stream refused", TEXT("peer", session->peer),
-			 TEXT("reason", reason_text(REASON_PROTOCOL)), TEXT("detail", text));
+	tell_refused(session, REASON_PROTOCOL, text);
 	enum status status = session_deliver(session, &event);
 	tunnel_refuse(session, tunnel, id);
 	return status;
