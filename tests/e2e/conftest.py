@@ -144,7 +144,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture
 def local(world):
     """A listening socket of the test in the place of a local service."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.settimeout(tunnel.WAIT)
     world.closers.append(listener.close)
     return listener

@@ -52,15 +52,6 @@ def gateway(world):
     return world.gateway().ready()
 
 
-@pytest.fixture
-def local(world):
-    """A listening socket of the test in the place of a local service."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    listener.settimeout(tunnel.WAIT)
-    world.closers.append(listener.close)
-    return listener
-
-
 def stock_client(gateway, transport="tls", **options):
     """One that publishes `web`, and its port."""
     port = tunnel.free_port()
